@@ -1,0 +1,3 @@
+module github.com/finwait/finwait
+
+go 1.26
