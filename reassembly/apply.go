@@ -1,0 +1,359 @@
+package reassembly
+
+import (
+	"github.com/finwait/finwait/reassembly/seqnum"
+	"github.com/finwait/finwait/reassembly/tcpstate"
+)
+
+// This file turns a segment into events: what it proves of its sender's past,
+// what its sender did by sending it, and, unless it is marked as not received,
+// what it did to its receiver. Every event goes through the one table of
+// package tcpstate.
+
+func (m *machine) apply(i int32) {
+	r, k := &m.recs[i], &m.marks[i]
+	if k.kind == duplicateFrame {
+		return
+	}
+	x := r.side()
+	switch {
+	case r.bits&recICMP != 0:
+		return
+	case r.bits&recNext != 0:
+		m.applyNext(i)
+		return
+	case r.bits&recOld != 0:
+		return
+	}
+	m.confirm(i, x)
+	m.send(i, x)
+	m.arrive(i, 1-x)
+	for j := range i { // receipts that were waiting for this segment
+		if m.marks[j].recv == delayed && m.marks[j].until == i {
+			m.receive(j, 1-m.recs[j].side())
+		}
+	}
+}
+
+func (m *machine) arrive(i int32, y int) {
+	if k := m.marks[i].recv; k == received || k == ackOnly {
+		m.receive(i, y)
+	}
+}
+
+// event runs one event of side x through the table; it returns the new step,
+// or nil where the table has no step for it.
+func (m *machine) event(x int, ev tcpstate.Event, i int32, what string, proof Evidence) *mstep {
+	e := &m.e[x]
+	c := tcpstate.Next(e.state, ev)
+	if c.Verdict != tcpstate.Move {
+		return nil
+	}
+	return m.step(x, c.To, i, what, proof)
+}
+
+// step appends a step caused by rec i (-1: no packet).
+func (m *machine) step(x int, to tcpstate.State, i int32, what string, proof Evidence) *mstep {
+	e := &m.e[x]
+	s := mstep{state: to, ev: proof, what: what, rec: i}
+	if i >= 0 {
+		s.at, s.pkt = m.recs[i].at, m.recs[i].pkt
+	}
+	e.steps = append(e.steps, s)
+	e.state = to
+	e.undetermined = false
+	return &e.steps[len(e.steps)-1]
+}
+
+// last is the newest step of side x, or nil.
+func (e *end) last() *mstep {
+	if len(e.steps) == 0 {
+		return nil
+	}
+	return &e.steps[len(e.steps)-1]
+}
+
+// find is the newest step of side x that entered a state, or nil.
+func (e *end) find(st tcpstate.State) *mstep {
+	for k := len(e.steps) - 1; k >= 0; k-- {
+		if e.steps[k].state == st {
+			return &e.steps[k]
+		}
+	}
+	return nil
+}
+
+// send applies what side x did by sending segment i.
+func (m *machine) send(i int32, x int) {
+	r, k := &m.recs[i], &m.marks[i]
+	e, s, p := &m.e[x], &m.snd[x], &m.snd[1-x]
+	switch {
+	case r.flags&FlagRST != 0:
+		m.sendRST(i, x)
+		return
+	case r.has(FlagSYN | FlagACK):
+		m.sendSYNACK(i, x)
+		return
+	case r.flags&FlagSYN != 0:
+		if e.state == tcpstate.Unknown && len(e.steps) == 0 {
+			m.step(x, tcpstate.SynSent, i, "send SYN", Observed)
+		}
+		return
+	}
+	m.midstream(i, x)
+	if r.flags&FlagACK != 0 {
+		// What it acknowledges it has received, whoever saw it.
+		if !e.hasRcv || seqnum.Less(e.rcvNxt, r.ack) && k.kind != lateOriginal {
+			m.impliedReceipt(i, x)
+		}
+		if p.hasFIN && e.finDone && seqnum.LessEq(p.fin+1, r.ack) && !r.has(FlagFIN) && k.kind != lateOriginal && r.end() == s.end {
+			e.covered = true
+		}
+	}
+	if r.flags&FlagFIN != 0 {
+		m.sendFIN(i, x)
+	}
+}
+
+// midstream gives an endpoint whose start was not seen its first step (rule 10).
+func (m *machine) midstream(i int32, x int) {
+	e := &m.e[x]
+	if len(e.steps) == 0 && e.state == tcpstate.Unknown {
+		if m.snd[1-x].hasISS && !m.snd[x].hasISS && m.recs[i].flags&FlagACK != 0 && m.recs[i].ack == m.snd[1-x].iss+1 && !m.snd[1-x].hasAck {
+			return // a SYN answered by something that is no SYN-ACK
+		}
+		s := m.step(x, tcpstate.Unknown, i, "first packet seen", Assumed)
+		s.at, s.pkt = 0, 0
+	}
+	m.assumeEstablished()
+}
+
+// assumeEstablished: at a mid-stream start both ends are taken to be ESTABLISHED
+// once both have sent data and no FIN was seen (rule 4).
+func (m *machine) assumeEstablished() {
+	if m.snd[0].hasFIN || m.snd[1].hasFIN || !m.snd[0].dataSent || !m.snd[1].dataSent {
+		return
+	}
+	for x := range 2 {
+		if e := &m.e[x]; e.state == tcpstate.Unknown && len(e.steps) == 1 {
+			m.step(x, tcpstate.Established, -1, "both ends send data", Assumed)
+		}
+	}
+}
+
+// sendSYNACK: the passive opener's first sign of life (rules 3, 4 and 19).
+func (m *machine) sendSYNACK(i int32, x int) {
+	r, e, p := &m.recs[i], &m.e[x], &m.snd[1-x]
+	switch {
+	case len(e.steps) == 0:
+		if p.hasISS && r.ack-p.iss-1 > m.synData(1-x) {
+			return // it answers some other SYN
+		}
+		s := m.step(x, tcpstate.Listen, -1, "", Assumed)
+		s.what = "passive open"
+		syn := m.answeredSYN(i, 1-x)
+		s = m.event(x, tcpstate.ReceiveSYN, syn, "receive SYN", Confirmed)
+		s.proofs = append(s.proofs, r.pkt)
+		if syn < 0 {
+			s.inferred = r.pkt
+		}
+		if !e.hasRcv {
+			e.rcvNxt, e.hasRcv = r.ack, true
+		}
+	case e.state == tcpstate.SynSent && p.hasISS && r.ack == p.iss+1:
+		// Simultaneous open: it has the peer's SYN, whose receipt waits (rule 14a).
+		if syn := m.answeredSYN(i, 1-x); syn >= 0 {
+			if s := m.event(x, tcpstate.ReceiveSYN, syn, "receive SYN", Confirmed); s != nil {
+				s.proofs = append(s.proofs, r.pkt)
+			}
+		}
+	}
+}
+
+// synData is the payload on side x's SYN.
+func (m *machine) synData(x int) uint32 {
+	if j := m.snd[x].synRec; j >= 0 {
+		return m.recs[j].len
+	}
+	return 0
+}
+
+// answeredSYN names the copy of side x's SYN that SYN-ACK i answers: the one
+// its timestamp echo names, else the latest that was received (rule 13).
+func (m *machine) answeredSYN(i int32, x int) int32 {
+	r, best := &m.recs[i], int32(-1)
+	for j := i - 1; j >= 0; j-- {
+		o := &m.recs[j]
+		if !m.own(j, x) || o.flags&(FlagSYN|FlagACK|FlagRST) != FlagSYN || m.marks[j].recv == notReceived {
+			continue
+		}
+		if r.bits&o.bits&recTS != 0 && r.tsecr == o.tsval {
+			best = j
+			continue // an earlier copy with the same tick came first
+		}
+		if best < 0 && r.bits&o.bits&recTS == 0 {
+			return j
+		}
+		if best < 0 && m.snd[x].synRec == j {
+			best = j // no echo fits: the first
+		}
+	}
+	return best
+}
+
+// sendFIN: the first copy of side x's FIN (rules 1, 6 and 10).
+func (m *machine) sendFIN(i int32, x int) {
+	r, k, e, s := &m.recs[i], &m.marks[i], &m.e[x], &m.snd[x]
+	if s.hasFIN && s.fin != r.end()-1 {
+		return // a second FIN elsewhere: fin-seq-changed
+	}
+	switch e.state {
+	case tcpstate.FinWait1, tcpstate.FinWait2, tcpstate.Closing, tcpstate.TimeWait, tcpstate.LastAck, tcpstate.Closed:
+		m.confirmInferredFIN(i, x)
+		return
+	case tcpstate.Unknown:
+		if st := m.event(x, tcpstate.SendFIN, i, "send FIN", Presumed); st != nil {
+			st.alt = tcpstate.LastAck
+		}
+		return
+	case tcpstate.CloseWait:
+		proof := Observed
+		if !e.covered && !(k.idStep == 1 && e.find(tcpstate.CloseWait).ev >= Confirmed) {
+			proof = Presumed
+		}
+		m.event(x, tcpstate.SendFIN, i, "send FIN", proof)
+		return
+	}
+	m.event(x, tcpstate.SendFIN, i, "send FIN", Observed)
+}
+
+// confirmInferredFIN: a FIN that was only inferred before is now seen (rule 6).
+func (m *machine) confirmInferredFIN(i int32, x int) {
+	e := &m.e[x]
+	for j := range e.steps {
+		st := &e.steps[j]
+		if st.rec < 0 && st.inferred != 0 && st.ev == Presumed && (st.state == tcpstate.FinWait1 || st.state == tcpstate.LastAck) {
+			st.ev = Confirmed
+			st.proofs = append(st.proofs, m.recs[i].pkt)
+			st.alt = tcpstate.Unknown
+		}
+	}
+}
+
+// receive applies segment i to side y, which got it.
+func (m *machine) receive(i int32, y int) {
+	r := &m.recs[i]
+	switch {
+	case r.flags&FlagRST != 0:
+		m.receiveRST(i, y)
+	case r.has(FlagSYN | FlagACK):
+		m.receiveSYNACK(i, y)
+	case r.flags&FlagSYN != 0:
+		m.receiveSYN(i, y)
+	default:
+		m.receiveACK(i, y)
+		m.receiveData(i, y)
+	}
+}
+
+func (m *machine) receiveSYN(i int32, y int) {
+	r, e := &m.recs[i], &m.e[y]
+	if !e.hasRcv {
+		e.rcvNxt, e.hasRcv = r.end(), true
+	}
+	if e.synRec < 0 {
+		e.synRec = i
+	}
+	if e.state == tcpstate.SynSent {
+		m.event(y, tcpstate.ReceiveSYN, i, "receive SYN", Presumed)
+	}
+}
+
+func (m *machine) receiveSYNACK(i int32, y int) {
+	r, e, s := &m.recs[i], &m.e[y], &m.snd[y]
+	if !s.hasISS || r.ack-s.iss-1 > m.synData(y) {
+		return // RFC 9293 section 3.10.7.3: not acceptable
+	}
+	if e.state == tcpstate.SynSent || e.state == tcpstate.SynReceived {
+		if !e.hasRcv || e.state == tcpstate.SynSent {
+			e.rcvNxt, e.hasRcv = r.end(), true
+		}
+		m.event(y, tcpstate.ReceiveSYNACK, i, "receive SYN-ACK", Presumed)
+	}
+}
+
+// receiveACK applies the acknowledgment first (rule 8).
+func (m *machine) receiveACK(i int32, y int) {
+	r, e, s := &m.recs[i], &m.e[y], &m.snd[y]
+	if r.flags&FlagACK == 0 {
+		return
+	}
+	if e.state == tcpstate.SynReceived && s.hasISS && seqnum.LessEq(s.iss+1, r.ack) && seqnum.LessEq(r.ack, s.end) {
+		m.event(y, tcpstate.ReceiveACKOfSYN, i, "receive ACK of SYN-ACK", Presumed)
+	}
+	if s.hasFIN && seqnum.LessEq(s.fin+1, r.ack) {
+		m.event(y, tcpstate.ReceiveACKOfFIN, i, "receive ACK of FIN", Presumed)
+	}
+	if e.state == tcpstate.TimeWait && e.last().rec != i {
+		e.restarts = append(e.restarts, i)
+	}
+}
+
+// receiveData: bytes and FIN, in order (rule 16).
+func (m *machine) receiveData(i int32, y int) {
+	r, e := &m.recs[i], &m.e[y]
+	if r.span() == 0 || m.marks[i].recv == ackOnly {
+		return
+	}
+	if !e.hasRcv {
+		e.rcvNxt, e.hasRcv = r.seq, true
+	}
+	if r.flags&FlagFIN != 0 && (m.snd[1-y].fin == r.end()-1 || !m.snd[1-y].hasFIN) {
+		e.peerFIN, e.sawFIN = r.end()-1, true
+	}
+	e.rcvNxt, e.holes = join(e.rcvNxt, e.holes, r.seq, r.end())
+	m.finArrives(i, y, Presumed)
+}
+
+// finArrives counts the peer's FIN once all before it has come.
+func (m *machine) finArrives(i int32, y int, proof Evidence) {
+	e := &m.e[y]
+	if e.finDone || !e.sawFIN || !seqnum.Less(e.peerFIN, e.rcvNxt) {
+		return
+	}
+	e.finDone = true
+	if e.state == tcpstate.Unknown && len(e.steps) == 0 {
+		s := m.step(y, tcpstate.Unknown, -1, "first packet seen", Assumed)
+		s.what = "before the capture"
+	}
+	m.event(y, tcpstate.ReceiveFIN, i, "receive FIN", proof)
+}
+
+// impliedReceipt: side x acknowledges more than the tap saw it receive: it had
+// it all the same. A FIN among it is dated to its latest copy (rule 6, 16).
+func (m *machine) impliedReceipt(i int32, x int) {
+	r, e, p := &m.recs[i], &m.e[x], &m.snd[1-x]
+	if !e.hasRcv {
+		e.rcvNxt, e.hasRcv = r.ack, true
+	} else {
+		if !seqnum.Less(e.rcvNxt, r.ack) || p.hasEnd && int32(r.ack-p.end) > 1 && p.contig == p.end && m.snd[x].hasISS && p.hasISS {
+			return // an ACK of what was never sent proves nothing
+		}
+		e.rcvNxt, e.holes = join(e.rcvNxt, e.holes, e.rcvNxt, r.ack)
+	}
+	if !p.hasFIN || e.finDone || !seqnum.Less(p.fin, e.rcvNxt) {
+		return
+	}
+	e.peerFIN, e.sawFIN = p.fin, true
+	at := int32(-1)
+	for j := i - 1; j >= 0; j-- {
+		if o := &m.recs[j]; m.own(j, 1-x) && o.flags&FlagFIN != 0 && o.flags&FlagRST == 0 {
+			at = j
+			if m.marks[j].recv != notReceived {
+				break
+			}
+		}
+	}
+	m.finArrives(at, x, Presumed)
+	m.confirm(i, x)
+}

@@ -1,0 +1,112 @@
+package reassembly
+
+import (
+	"github.com/finwait/finwait/reassembly/seqnum"
+	"github.com/finwait/finwait/reassembly/tcpstate"
+)
+
+// This file: which of an endpoint's presumed steps its own later segment
+// proves (rule 3). A reply proves that a segment arrived, not a state that the
+// wire cannot tell apart.
+
+func (m *machine) confirm(i int32, x int) {
+	r, k := &m.recs[i], &m.marks[i]
+	if r.flags&FlagRST != 0 {
+		return // rst.go
+	}
+	e := &m.e[x]
+	for j := range e.steps {
+		s := &e.steps[j]
+		if s.ev != Presumed {
+			continue
+		}
+		ok := false
+		switch s.state {
+		case tcpstate.SynReceived:
+			ok = r.has(FlagSYN|FlagACK) && m.acks(i, m.snd[1-x].iss+1)
+		case tcpstate.Established:
+			ok = m.provesEstablished(i, x, s)
+		case tcpstate.CloseWait:
+			ok = m.provesCloseWait(i, x)
+		case tcpstate.FinWait2:
+			ok = m.provesFinWait2(i, s)
+		case tcpstate.TimeWait:
+			ok = m.provesTimeWait(i, x, s, k)
+		}
+		if ok {
+			s.ev = Confirmed
+			s.proofs = append(s.proofs, r.pkt)
+		}
+	}
+}
+
+func (m *machine) provesEstablished(i int32, x int, s *mstep) bool {
+	r, p := &m.recs[i], &m.snd[1-x]
+	if r.flags&(FlagSYN|FlagACK) != FlagACK || s.rec < 0 || !p.hasISS {
+		return false
+	}
+	if m.recs[s.rec].flags&FlagSYN != 0 { // by the SYN-ACK: any ACK of it
+		return seqnum.LessEq(p.iss+1, r.ack)
+	}
+	beyond := seqnum.Less(p.iss+1+m.synData(1-x), r.ack)
+	if r.len == 0 && !beyond {
+		return false
+	}
+	// Something else of the peer came after the third ACK: it may have been
+	// that which opened the connection (TCP_DEFER_ACCEPT, a lost third ACK).
+	for j := s.rec + 1; j < i; j++ {
+		if m.own(j, 1-x) && m.recs[j].flags&(FlagACK|FlagRST) == FlagACK {
+			s.pktEv = Presumed
+			break
+		}
+	}
+	return true
+}
+
+func (m *machine) provesCloseWait(i int32, x int) bool {
+	r, k, p := &m.recs[i], &m.marks[i], &m.snd[1-x]
+	if !p.hasFIN || !m.acks(i, p.fin+1) {
+		return false
+	}
+	if k.hadEnd && seqnum.Less(k.prevEnd, r.seq) {
+		return false // something of it was missed: perhaps its own FIN
+	}
+	if r.flags&FlagFIN != 0 && m.snd[x].finRec == i && k.idStep != 1 {
+		return false // it may have been in FIN-WAIT-1
+	}
+	return true
+}
+
+// provesFinWait2: the echo can only come from the covering ACK, or from a
+// later segment that covers as well (rule 23).
+func (m *machine) provesFinWait2(i int32, s *mstep) bool {
+	r := &m.recs[i]
+	if s.rec < 0 {
+		return false
+	}
+	a := &m.recs[s.rec]
+	if r.bits&a.bits&recTS == 0 || !m.marks[s.rec].tsNew || r.flags&FlagACK == 0 {
+		return false
+	}
+	return r.tsecr == a.tsval
+}
+
+// provesTimeWait: it answers a later copy of the peer's FIN, having answered
+// the first before. The ACK of the first FIN proves nothing: a host whose
+// TIME-WAIT table is full sends it too.
+func (m *machine) provesTimeWait(i int32, x int, s *mstep, k *mark) bool {
+	r, p := &m.recs[i], &m.snd[1-x]
+	if !r.pureACK() || !p.hasFIN || !k.hadAck || !seqnum.LessEq(p.fin+1, k.prevAck) || r.ack != p.fin+1 {
+		return false
+	}
+	for j := i - 1; j > s.rec && j >= 0; j-- {
+		if m.own(j, x) {
+			return false // already answered, or not the first sign of an answer
+		}
+		if o := &m.recs[j]; m.own(j, 1-x) && m.marks[j].recv != notReceived && o.flags&(FlagRST|FlagACK) == FlagACK &&
+			o.span() > 0 && seqnum.LessEq(o.end(), p.fin+1) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,139 @@
+package reassembly
+
+import (
+	"net/netip"
+
+	"github.com/finwait/finwait/reassembly/seqnum"
+)
+
+// conn is what the table keeps of one incarnation while it lives: its key, what
+// is needed to route the next segment, and the list of its recs. It holds no
+// pointers.
+type conn struct {
+	key       FlowKey
+	swapped   bool // side 0 is the key's B
+	used      bool
+	long      bool // its log is in a machine of its own
+	synAcked  bool // a SYN-ACK covered the SYN that began it
+	challenge bool // its SYN was answered by an ACK of the incarnation before
+
+	side [2]connSide
+	opts [2]synOptions
+
+	id, stream       uint32
+	reuses, reusedBy uint32
+	first, last      int64
+	firstPkt         Packet
+	lastPkt          Packet
+	packets          uint64
+	prev, newer      uint32 // slab indexes of the neighbouring incarnations still in the table
+	head, tail       uint32 // its recs
+	recs             uint32
+	deadline         int64 // bucket of the expiry wheel it waits in, s
+}
+
+// connSide is what routing needs of one side.
+type connSide struct {
+	iss, end uint32
+	bits     uint8
+}
+
+// connSide bits.
+const (
+	csISS = 1 << iota // iss is valid
+	csEnd             // end is valid
+	csFIN
+	csRST
+	csSYN // sent a SYN without ACK
+)
+
+// synOptions keeps the options of a SYN or SYN-ACK.
+type synOptions struct {
+	mss   uint16
+	scale uint8
+	flags uint8
+}
+
+// synOptions flags.
+const (
+	optScale = 1 << iota
+	optSACK
+	optTS
+	optFastOpen
+	optMPTCP
+)
+
+func (o *synOptions) fill(s *Segment) {
+	o.mss, o.scale = s.MSS, s.WindowScale
+	for _, f := range [...]struct {
+		on  bool
+		bit uint8
+	}{{s.HasScale, optScale}, {s.SACKPermitted, optSACK}, {s.HasTimestamps, optTS}, {s.FastOpen, optFastOpen}, {s.MPTCP, optMPTCP}} {
+		if f.on {
+			o.flags |= f.bit
+		}
+	}
+}
+
+func (o *synOptions) tell(s *EndpointStats) {
+	s.MSS, s.WindowScale = o.mss, o.scale
+	s.HasScale = o.flags&optScale != 0
+	s.SACKPermitted = o.flags&optSACK != 0
+	s.Timestamps = o.flags&optTS != 0
+	s.FastOpen = o.flags&optFastOpen != 0
+	s.MPTCP = o.flags&optMPTCP != 0
+}
+
+// sideOf is the side that sent a segment whose source is the key's B if fromB.
+func (c *conn) sideOf(fromB bool) int {
+	if fromB != c.swapped {
+		return 1
+	}
+	return 0
+}
+
+// endpoint is the address and port of a side.
+func (c *conn) endpoint(x int) netip.AddrPort {
+	if (x == 1) != c.swapped {
+		return addrPort(c.key.B, c.key.BPort, c.key.V6)
+	}
+	return addrPort(c.key.A, c.key.APort, c.key.V6)
+}
+
+func (c *conn) port(x int) uint16 {
+	if (x == 1) != c.swapped {
+		return c.key.BPort
+	}
+	return c.key.APort
+}
+
+// follow keeps the routing state up to date with a segment of side x.
+func (c *conn) follow(s *Segment, x int) {
+	d := &c.side[x]
+	if s.Quoted() {
+		return
+	}
+	if s.Flags&FlagRST != 0 {
+		d.bits |= csRST
+		return
+	}
+	if s.Flags&FlagSYN != 0 && d.bits&csISS == 0 {
+		d.iss = s.Seq
+		d.bits |= csISS
+		if s.Flags&FlagACK == 0 {
+			d.bits |= csSYN
+		}
+		c.opts[x].fill(s)
+	}
+	if s.Flags&(FlagSYN|FlagACK) == FlagSYN|FlagACK && c.side[1-x].bits&csISS != 0 && s.Ack-c.side[1-x].iss-1 <= 1500 {
+		c.synAcked = true
+	}
+	end := s.Seq + s.Span()
+	if d.bits&csEnd == 0 || seqnum.Less(d.end, end) {
+		d.end = end
+		d.bits |= csEnd
+	}
+	if s.Flags&FlagFIN != 0 {
+		d.bits |= csFIN
+	}
+}

@@ -1,0 +1,354 @@
+package reassembly
+
+import (
+	"time"
+
+	"github.com/finwait/finwait/reassembly/seqnum"
+	"github.com/finwait/finwait/reassembly/tcpstate"
+)
+
+// This file: the end of a connection's trace. What time decides (2MSL, rule
+// 21), what the trace is too short for (rule 15), who is client, how the
+// connection opened and closed.
+
+// applyNext: a segment of the next incarnation, which ends what is left of
+// this one (rule 19).
+func (m *machine) applyNext(i int32) {
+	r := &m.recs[i]
+	x := r.side()
+	e := &m.e[x]
+	if len(e.steps) == 0 || e.state == tcpstate.Listen {
+		return
+	}
+	switch {
+	case r.flags&(FlagSYN|FlagACK) == FlagSYN:
+		m.endByNext(x, i, i, "begins the next incarnation")
+	case r.has(FlagSYN | FlagACK):
+		m.endByNext(x, m.nextSYN(i, 1-x), i, "accepts the next incarnation")
+	}
+}
+
+// nextSYN is the copy of the next incarnation's SYN that SYN-ACK i answers.
+func (m *machine) nextSYN(i int32, x int) int32 {
+	r, best := &m.recs[i], i
+	for j := i - 1; j >= 0; j-- {
+		o := &m.recs[j]
+		if o.bits&recNext == 0 || o.side() != x || o.flags&(FlagSYN|FlagACK) != FlagSYN {
+			continue
+		}
+		if best == i || r.bits&o.bits&recTS != 0 && r.tsecr == o.tsval {
+			best = j
+		}
+	}
+	return best
+}
+
+func (m *machine) endByNext(x int, cause, proof int32, what string) {
+	e := &m.e[x]
+	if e.state == tcpstate.Closed {
+		if s := e.last(); s.ev == Presumed {
+			s.ev = Confirmed
+			s.proofs = append(s.proofs, m.recs[proof].pkt)
+		}
+		return
+	}
+	s := m.step(x, tcpstate.Closed, cause, what, Presumed)
+	if s.rec >= 0 && m.recs[proof].flags&FlagSYN != 0 {
+		s.ev = Confirmed
+		s.proofs = append(s.proofs, m.recs[proof].pkt)
+	}
+}
+
+// twoMSL is how long TIME-WAIT lasts at side x, ns.
+func (c *conn) twoMSL(o *Options, x int) int64 {
+	ip := c.key.A
+	if (x == 1) != c.swapped {
+		ip = c.key.B
+	}
+	msl := o.MSL
+	if h, ok := o.HostMSL[ip]; ok {
+		msl = h
+	}
+	return 2 * int64(msl)
+}
+
+// timeWait is the clock of one TIME-WAIT: when it runs out at the earliest and
+// the latest, ns since the epoch.
+type timeWait struct {
+	begin       int64
+	least, most int64
+	restarts    []int32 // those that count
+	unanswered  bool    // a restart whose answer was not seen
+}
+
+// clockTimeWait follows rule 21: TIME-WAIT starts at the holder's ACK of the
+// FIN, else at the FIN, and starts again as the profile says.
+func (m *machine) clockTimeWait(x int, twoMSL int64) timeWait {
+	e := &m.e[x]
+	s := e.find(tcpstate.TimeWait)
+	t := timeWait{begin: s.at}
+	if s.rec >= 0 {
+		if j := m.answerTo(s.rec, x, int64(time.Second)); j >= 0 {
+			t.begin = m.recs[j].at
+		}
+	}
+	t.least, t.most = t.begin+twoMSL, t.begin+twoMSL
+	for _, i := range e.restarts {
+		r := &m.recs[i]
+		if r.at > t.most || m.o.RestartByRFC && r.flags&FlagFIN == 0 {
+			continue
+		}
+		t.restarts = append(t.restarts, i)
+		at := r.at
+		j := m.answerTo(i, x, int64(time.Second))
+		if j >= 0 {
+			at = m.recs[j].at
+			t.least = max(t.least, at+twoMSL)
+		} else if r.span() > 0 {
+			t.unanswered = true
+		}
+		t.most = max(t.most, at+twoMSL)
+		if j < 0 && r.span() == 0 {
+			t.least = t.most // a pure ACK draws no answer
+		}
+	}
+	return t
+}
+
+// answerTo is side x's next segment after i, if it came within d and no other
+// segment of the peer came before it.
+func (m *machine) answerTo(i int32, x int, d int64) int32 {
+	for j := i + 1; j < int32(len(m.recs)); j++ {
+		if m.own(j, 1-x) && m.recs[j].span() > 0 {
+			return -1
+		}
+		if m.own(j, x) {
+			if m.recs[j].at-m.recs[i].at <= d {
+				return j
+			}
+			return -1
+		}
+	}
+	return -1
+}
+
+// censorFloor is the least trace time after a presumption for it to count as
+// not contradicted.
+const censorFloor = int64(time.Second)
+
+// rto is a cautious guess of side x's retransmission time-out (RFC 6298
+// section 2 with the least of 200 ms that Linux uses).
+func (m *machine) rto(x int) int64 {
+	return max(int64(200*time.Millisecond), m.snd[0].rtt.turn()+m.snd[1].rtt.turn()+4*m.snd[x].rtt.variation())
+}
+
+// finish turns the machine's state into a Lifecycle. now is the trace clock;
+// ended says that the trace ends here.
+func (m *machine) finish(c *conn, now int64, ended bool) *Lifecycle {
+	l := &Lifecycle{ID: uint64(c.id), Stream: uint64(c.stream), First: c.firstPkt, Last: c.lastPkt,
+		Start: c.first, End: c.last, Packets: uint64(c.packets), Tunnel: c.key.Scope, Reuses: uint64(c.reuses), ReusedBy: uint64(c.reusedBy)}
+	cl := m.clientSide(l)
+	l.Client, l.Server = c.endpoint(cl), c.endpoint(1-cl)
+	for x := range 2 {
+		side := Client
+		if x != cl {
+			side = Server
+		}
+		m.finishEnd(&l.Endpoints[side], x, c, now, ended)
+	}
+	l.Open = m.openKind(cl)
+	l.Close, l.CloseFirst = m.closeKind(cl)
+	l.OneSided = m.snd[0].stats.Packets == 0 || m.snd[1].stats.Packets == 0
+	l.MPTCP = c.opts[0].flags&optMPTCP != 0 || c.opts[1].flags&optMPTCP != 0
+	return l
+}
+
+// clientSide is the side that sent the first SYN, else a stated guess.
+func (m *machine) clientSide(l *Lifecycle) int {
+	for i := range m.recs {
+		r := &m.recs[i]
+		if r.flags&FlagSYN == 0 || r.flags&FlagRST != 0 || r.bits&(recNext|recOld) != 0 {
+			continue
+		}
+		if r.flags&FlagACK != 0 && m.snd[1-r.side()].synRec < 0 {
+			return 1 - r.side()
+		}
+		if r.flags&FlagACK == 0 {
+			return r.side()
+		}
+	}
+	if m.clientKnown {
+		return m.client
+	}
+	l.RoleGuessed = true
+	a, b := m.ports[0], m.ports[1]
+	if a < b && a < 32768 && b >= 1024 {
+		return 1
+	}
+	return 0
+}
+
+func (m *machine) finishEnd(out *Endpoint, x int, c *conn, now int64, ended bool) {
+	e := &m.e[x]
+	if e.state == tcpstate.TimeWait {
+		m.finishTimeWait(out, x, c, now)
+	}
+	out.State, out.Undetermined = e.state, e.undetermined
+	if s := e.last(); s != nil {
+		out.Evidence = s.ev
+	}
+	out.History = make([]Step, len(e.steps))
+	for i := range e.steps {
+		out.History[i] = e.steps[i].told()
+	}
+	if s := e.last(); s != nil && ended {
+		out.History[len(out.History)-1].Censored = m.censoredStep(s, x, now)
+	}
+	out.Withdrawn = m.withdrawn[x]
+	if m.gaveUp(x, now) {
+		out.MayBe = tcpstate.Closed
+	}
+	out.Stats = m.snd[x].stats
+	out.Stats.RTT = m.snd[x].rtt.told()
+	c.opts[x].tell(&out.Stats)
+}
+
+func (s *mstep) told() Step {
+	t := Step{State: s.state, At: s.at, Packet: s.pkt, Event: s.what, Evidence: s.ev, ConfirmedBy: s.proofs,
+		InferredFrom: s.inferred, PacketEvidence: s.pktEv}
+	if s.alt != tcpstate.Unknown {
+		t.Alternatives = []tcpstate.State{s.alt}
+	}
+	return t
+}
+
+func (m *machine) finishTimeWait(out *Endpoint, x int, c *conn, now int64) {
+	t := m.clockTimeWait(x, c.twoMSL(m.o, x))
+	if now >= t.most {
+		s := m.step(x, tcpstate.Closed, -1, "2MSL over", Timer)
+		s.at = t.most
+		return
+	}
+	out.InTimeWait = true
+	out.TimeWaitLeast, out.TimeWaitMost = max(t.least-now, 0), t.most-now
+}
+
+// censoredStep: too little trace follows a presumption to contradict it (rule 15).
+func (m *machine) censoredStep(s *mstep, x int, now int64) bool {
+	return s.ev == Presumed && now-s.at < max(3*m.rto(1-x), censorFloor)
+}
+
+// gaveUp: side x sent again and again without an answer and then fell silent:
+// it may have given up without a packet. That is never a step.
+func (m *machine) gaveUp(x int, now int64) bool {
+	if m.e[x].state == tcpstate.Closed || len(m.e[x].steps) == 0 {
+		return false
+	}
+	copies, last := 0, int64(0)
+	for i := len(m.recs) - 1; i >= 0; i-- {
+		if m.own(int32(i), 1-x) {
+			break
+		}
+		if m.own(int32(i), x) && m.marks[i].kind == retransmission {
+			copies++
+			last = max(last, m.recs[i].at)
+		}
+	}
+	return copies >= unansweredMax && now-last > 2*m.rto(x)<<min(copies, 8)
+}
+
+func (m *machine) openKind(cl int) OpenKind {
+	c, s := &m.snd[cl], &m.snd[1-cl]
+	switch {
+	case !c.hasISS && !s.hasISS:
+		return OpenMidstream
+	case m.simultaneous:
+		return OpenSimultaneous
+	case !s.hasISS:
+		if m.refused {
+			return OpenRefused
+		}
+		if s.stats.Packets == 0 {
+			return OpenUnanswered
+		}
+		if m.e[1-cl].find(tcpstate.Established) == nil && !s.dataSent {
+			return OpenUnanswered
+		}
+		return OpenMidstream
+	case m.fastOpen:
+		return OpenFast
+	case m.e[1-cl].find(tcpstate.Established) == nil:
+		return OpenHalf
+	}
+	return OpenThreeWay
+}
+
+func (m *machine) closeKind(cl int) (CloseKind, Side) {
+	side := func(x int) Side {
+		if x == cl {
+			return Client
+		}
+		return Server
+	}
+	first, both := -1, m.snd[0].hasFIN && m.snd[1].hasFIN
+	for x := range 2 {
+		if m.snd[x].hasFIN && (first < 0 || m.snd[x].finAt < m.snd[first].finAt) {
+			first = x
+		}
+	}
+	if m.rstBy >= 0 && (!both || !m.closedByFIN()) {
+		if first >= 0 {
+			return CloseReset, side(first)
+		}
+		return CloseReset, side(m.rstBy)
+	}
+	switch {
+	case first < 0:
+		return CloseNone, None
+	case !both:
+		return CloseHalf, side(first)
+	case m.e[0].find(tcpstate.Closing) != nil || m.e[1].find(tcpstate.Closing) != nil:
+		return CloseSimultaneous, Both
+	case m.finAcked:
+		return CloseThreeWay, side(first)
+	}
+	return CloseFourWay, side(first)
+}
+
+// closedByFIN: both ends had finished by their FINs before any reset.
+func (m *machine) closedByFIN() bool {
+	for x := range 2 {
+		e := &m.e[x]
+		if e.find(tcpstate.TimeWait) == nil && e.find(tcpstate.LastAck) == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// overview notes while observing what the kinds of opening and closing need.
+func (m *machine) overview(i int32, x int) {
+	r, s, p := &m.recs[i], &m.snd[x], &m.snd[1-x]
+	switch {
+	case r.flags&FlagRST != 0:
+		if m.rstBy < 0 {
+			m.rstBy = x
+		}
+		if !s.hasISS && p.hasISS && !s.hasEnd && r.flags&FlagACK != 0 && seqnum.LessEq(p.iss+1, r.ack) {
+			m.refused = true
+		}
+	case r.flags&(FlagSYN|FlagACK) == FlagSYN:
+		if p.hasISS && m.bareSYN[1-x] {
+			m.simultaneous = true
+		}
+		m.bareSYN[x] = true
+	case r.has(FlagSYN|FlagACK) && r.ack != p.iss+1 && p.hasISS && m.synData(1-x) > 0:
+		m.fastOpen = true
+	}
+	if r.flags&FlagFIN != 0 && r.flags&FlagRST == 0 && s.finRec == i {
+		s.finAt = r.at
+		if p.hasFIN && seqnum.LessEq(p.fin+1, r.ack) && (!s.hadAckBefore || !seqnum.LessEq(p.fin+1, s.ackBefore)) {
+			m.finAcked = true
+		}
+	}
+}

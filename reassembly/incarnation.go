@@ -1,0 +1,148 @@
+package reassembly
+
+import "github.com/finwait/finwait/reassembly/seqnum"
+
+// This file: which incarnation of a tuple a segment belongs to (rule 19). A SYN
+// with a new ISN begins one; a copy of a SYN, SYN-ACK or FIN, or a late
+// duplicate, never does.
+
+// route gives a segment to connection i, to an older incarnation, or to a new one.
+func (t *Tracker) route(i uint32, s *Segment, fromB bool, h uint64) {
+	c := t.conn(i)
+	x := c.sideOf(fromB)
+	switch {
+	case s.Quoted():
+		t.log(i, s, x, 0)
+	case s.Flags&(FlagSYN|FlagRST|FlagACK) == FlagSYN:
+		t.routeSYN(i, s, x, fromB, h)
+	case s.Flags&(FlagSYN|FlagRST|FlagACK) == FlagSYN|FlagACK:
+		t.routeSYNACK(i, s, x, fromB, h)
+	case c.prev != 0:
+		t.routeOld(i, s, x, fromB, h)
+	default:
+		t.log(i, s, x, 0)
+	}
+}
+
+// routeSYN: a SYN without ACK.
+func (t *Tracker) routeSYN(i uint32, s *Segment, x int, fromB bool, h uint64) {
+	c := t.conn(i)
+	d, o := &c.side[x], &c.side[1-x]
+	if d.bits&csISS != 0 && d.iss == s.Seq {
+		t.log(i, s, x, 0)
+		if c.prev != 0 && !c.synAcked {
+			t.logPrev(c.prev, s, fromB, recNext)
+		}
+		return
+	}
+	if c.prev != 0 {
+		p := t.conn(c.prev)
+		if y := p.sideOf(fromB); p.side[y].bits&csISS != 0 && p.side[y].iss == s.Seq {
+			t.log(c.prev, s, y, 0) // a late copy of an older SYN
+			return
+		}
+	}
+	if d.bits&csISS == 0 {
+		switch {
+		case o.bits&csSYN != 0 && !c.synAcked && o.bits&csFIN == 0 && d.bits&(csEnd|csRST) == 0:
+			t.log(i, s, x, 0) // simultaneous open
+			return
+		case o.bits&csISS != 0 && o.bits&csSYN == 0 && c.packets <= 2:
+			t.log(i, s, x, 0) // the SYN-ACK overtook the SYN
+			return
+		case d.bits&csEnd != 0 && c.packets <= 3 && o.bits&csEnd == 0 && seqnum.Size(s.Seq+1, d.end) < 1<<16:
+			t.log(i, s, x, 0) // data overtook the SYN
+			return
+		}
+	}
+	n := t.open(c.key, fromB, h, i)
+	t.log(n, s, 0, 0)
+	t.logPrev(i, s, fromB, recNext)
+}
+
+// logPrev cites a segment of a newer incarnation in an older one.
+func (t *Tracker) logPrev(i uint32, s *Segment, fromB bool, bit uint8) {
+	t.log(i, s, t.conn(i).sideOf(fromB), bit)
+}
+
+// routeSYNACK: a SYN with ACK.
+func (t *Tracker) routeSYNACK(i uint32, s *Segment, x int, fromB bool, h uint64) {
+	c := t.conn(i)
+	d, o := &c.side[x], &c.side[1-x]
+	answers := o.bits&csISS != 0 && s.Ack-o.iss-1 <= 1500
+	if c.prev != 0 && !answers {
+		p := t.conn(c.prev)
+		if y := p.sideOf(fromB); p.side[y].bits&csISS != 0 && p.side[y].iss == s.Seq {
+			t.log(c.prev, s, y, 0)
+			return
+		}
+	}
+	closed := (d.bits|o.bits)&csRST != 0 || d.bits&o.bits&csFIN != 0
+	if !answers && d.bits&csISS != 0 && d.iss != s.Seq && closed {
+		n := t.open(c.key, fromB, h, i) // its SYN was missed
+		t.log(n, s, 0, 0)
+		return
+	}
+	t.log(i, s, x, 0)
+	if c = t.conn(i); c.prev != 0 && answers {
+		t.logPrev(c.prev, s, fromB, recNext)
+	}
+}
+
+// routeOld decides by the numbers between a connection and the incarnation
+// before it.
+func (t *Tracker) routeOld(i uint32, s *Segment, x int, fromB bool, h uint64) {
+	c := t.conn(i)
+	p := t.conn(c.prev)
+	y := p.sideOf(fromB)
+	d, old := &c.side[x], &p.side[y]
+	if d.bits&csISS != 0 && (s.Seq == d.iss+1 || s.Seq != old.end && seqnum.LessEq(d.iss, s.Seq) && seqnum.LessEq(s.Seq, d.end+1<<20)) {
+		t.log(i, s, x, 0)
+		return
+	}
+	o := &c.side[1-x]
+	if s.Flags&FlagACK != 0 && o.bits&csISS != 0 && (s.Ack == o.iss+1 || c.synAcked && seqnum.LessEq(o.iss, s.Ack) && seqnum.LessEq(s.Ack, o.end)) {
+		t.log(i, s, x, 0)
+		return
+	}
+	if old.bits&csEnd != 0 && near(s.Seq, old.end, 1<<20) || s.Flags&FlagRST != 0 && p.side[1-y].bits&csEnd != 0 {
+		if x == 0 && !c.synAcked && s.Flags&(FlagSYN|FlagRST) == 0 && s.Seq == old.end {
+			prev := c.prev
+			t.foldBack(i, h) // the SYN was not the sender's
+			t.log(prev, s, y, 0)
+			return
+		}
+		prev := c.prev
+		t.log(prev, s, y, 0)
+		if !c.synAcked {
+			t.log(i, s, x, recOld)
+			t.conn(i).challenge = true
+		}
+		return
+	}
+	t.log(i, s, x, 0)
+}
+
+// foldBack undoes the beginning of connection i: its SYN was forged or an old
+// duplicate, and the incarnation before it lives on. The SYN stays in its log.
+func (t *Tracker) foldBack(i uint32, h uint64) {
+	prev := t.conn(i).prev
+	p := t.conn(prev)
+	t.table.put(h, i, prev, t.hashOf)
+	p.newer, p.reusedBy = 0, 0
+	if p.long {
+		t.long[prev].foldBack()
+	}
+	for n := p.head; n != 0; n = t.slab.at(n).next {
+		t.slab.at(n).bits &^= recNext
+	}
+	t.drop(i)
+}
+
+// foldBack takes the segments cited of a next incarnation for the connection's own.
+func (m *machine) foldBack() {
+	for i := range m.recs {
+		m.recs[i].bits &^= recNext
+	}
+	m.replay(int32(len(m.recs)))
+}

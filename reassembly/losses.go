@@ -1,0 +1,86 @@
+package reassembly
+
+import (
+	"github.com/finwait/finwait/reassembly/seqnum"
+	"github.com/finwait/finwait/reassembly/tcpstate"
+)
+
+// This file keeps the judgements that the rules of package anomaly turn into
+// findings: what was lost, where, and what shows it (rules 11 to 13, 22 to 25).
+
+// maxLosses bounds what one connection keeps; a finding a kind is enough to act
+// on, the counters tell how often.
+const maxLosses = 4096
+
+func (m *machine) tell(l loss) {
+	if len(m.losses) < maxLosses {
+		m.losses = append(m.losses, l)
+	}
+}
+
+// foldLoss takes back the judgement that segment j was lost.
+func (m *machine) foldLoss(j int32) {
+	left := m.losses[:0]
+	for _, l := range m.losses {
+		if l.kind != lostData || l.subject != j {
+			left = append(left, l)
+		}
+	}
+	m.losses = left
+}
+
+// tellLostACKs: the ACKs that side x never got, shown by copy i.
+func (m *machine) tellLostACKs(i int32, x int, lost []int32) {
+	r := &m.recs[i]
+	l := loss{kind: lostACK, side: x, at: r.at, copy: r.pkt, flags: r.flags, subject: -1, where: AfterTap, conf: Likely}
+	// Above all those that acknowledge what was sent again; the newest tell most.
+	for _, j := range lost {
+		l.carriers = append(l.carriers, m.recs[j].pkt)
+	}
+	if n := len(l.carriers); n > 15 {
+		l.carriers = l.carriers[n-15:]
+	}
+	first := lost[0]
+	if a := &m.recs[first]; r.bits&a.bits&recTS != 0 && r.flags&FlagACK != 0 && m.marks[first].tsNew && seqnum.Less(r.tsecr, a.tsval) {
+		l.conf = Certain // the copy's echo is older than the ACK (section 2.2, row 3)
+	}
+	l.lastACK = r.flags&FlagFIN != 0 && m.firstFINCovered(x)
+	m.tell(l)
+}
+
+// firstFINCovered: side x's first FIN acknowledged the peer's: it was in
+// LAST-ACK (rule 25).
+func (m *machine) firstFINCovered(x int) bool {
+	s, p := &m.snd[x], &m.snd[1-x]
+	return s.hasFIN && p.hasFIN && (m.e[x].find(tcpstate.LastAck) != nil)
+}
+
+// noteLate: copy i crossed the ACK of what it repeats: nothing was lost.
+func (m *machine) noteLate(i int32, x int) {
+	r := &m.recs[i]
+	m.tell(loss{kind: lateACK, side: x, at: r.at, copy: r.pkt, flags: r.flags, subject: -1, where: NoWhere, conf: Likely})
+}
+
+// noteUnseenACK: segment j had arrived when copy i was sent; no ACK was seen.
+func (m *machine) noteUnseenACK(j, i int32, x int) {}
+
+// noteProven: segment j of side x, thought lost when copy by was sent, is
+// proved by segment n to have arrived: its ACK was lost before the tap, or only
+// delayed (rule 22).
+func (m *machine) noteProven(j, by, n int32, x int, byDSACK bool) {
+	s, c, a := &m.recs[j], &m.recs[by], &m.recs[n]
+	l := loss{kind: lostUnseenACK, side: x, at: c.at, copy: c.pkt, carriers: []Packet{s.pkt}, flags: s.flags, subject: j, where: BeforeTap, conf: Likely}
+	l.lastACK = s.flags&FlagFIN != 0 && m.firstFINCovered(x)
+	gap := m.marks[n].idStep > 1 && m.snd[1-x].idRun >= 0 && m.marks[n].idStep <= 64
+	if !gap && c.at-s.at <= ackDelayMax {
+		l.kind, l.where = neverSentACK, NeverSent
+	}
+	if a.at < c.at+m.snd[1-x].rtt.least/2 && !byDSACK {
+		l.kind, l.where = lateACK, NoWhere
+	}
+	if gap {
+		l.conf = Certain
+	}
+	l.carriers = append(l.carriers, a.pkt)
+	m.tell(l)
+}

@@ -1,0 +1,342 @@
+package reassembly
+
+import (
+	"github.com/finwait/finwait/reassembly/seqnum"
+	"github.com/finwait/finwait/reassembly/tcpstate"
+)
+
+// A machine works out the lives of both endpoints of one connection from its
+// log. It goes through the log once, in capture order; for each segment it
+//
+//	observes   what the segment says by itself (observe.go): copies, highest
+//	           sequence numbers, round trips, counters;
+//	refutes    receipts presumed before that this segment contradicts
+//	           (refute.go): they are marked as not received, and all steps are
+//	           built again from the marks: there is no undo code;
+//	applies    it: the sender's own acts and the receiver's receipts become
+//	           events of the one transition table (apply.go, package tcpstate).
+//
+// Sides are 0 and 1 here: side 0 sent the first packet. Who is client is
+// decided in finish.go. Rule numbers in comments are those of the rules of
+// evidence (see doc.go).
+
+// receipt is the verdict on whether a segment reached its receiver.
+type receipt uint8
+
+const (
+	received    receipt = iota // no reason to doubt: presumed
+	notReceived                // refuted by a later packet
+	ackOnly                    // its acknowledgment counted, its FIN did not (rule 14b)
+	delayed                    // received, but only after the segment mark.until
+)
+
+// copyKind is what a segment is to those of its sender before it (rule 11).
+type copyKind uint8
+
+const (
+	fresh            copyKind = iota
+	retransmission            // the sender sent bytes again: the only kind that refutes
+	duplicateFrame            // the capture saw one packet twice
+	networkDuplicate          // the network delivered one packet twice
+	lateOriginal              // overtaken by later ones
+	keepAlive                 // a probe below SND.NXT; carries nothing
+)
+
+// mark is what a machine knows of a rec besides the rec.
+type mark struct {
+	kind    copyKind
+	recv    receipt
+	unsent  bool   // a forged RST: its alleged sender did not send it (rule 14c)
+	proven  bool   // a later packet proves that it arrived
+	tsNew   bool   // its TSval is above every earlier one of its sender
+	crossed bool   // a copy of it met its ACK on the way
+	reason  string // why it was not received
+	orig    int32  // the earlier segment it copies, -1 if none
+	until   int32  // delayed: the segment after which it arrived
+	refuter int32  // the segment that refuted it, -1
+	copies  int32  // unanswered copies of it so far
+	idStep  int32  // IP-ID minus the sender's last one; 0: not known
+	prevEnd uint32 // the sender's highest end before it
+	prevAck uint32 // the sender's highest ACK before it
+	peerAck uint32 // the receiver's highest ACK before it
+	peerEnd uint32 // the receiver's highest end before it
+	hadEnd  bool   // prevEnd is valid
+	hadAck  bool   // prevAck is valid
+	hasPeer bool   // peerAck is valid
+}
+
+// mstep is a Step under construction.
+type mstep struct {
+	state    tcpstate.State
+	ev       Evidence
+	pktEv    Evidence
+	alt      tcpstate.State
+	at       int64
+	pkt      Packet
+	inferred Packet
+	rec      int32 // the causing segment's index, -1 if none
+	what     string
+	proofs   []Packet
+}
+
+// sender is what a side's own segments say, whatever was received.
+type sender struct {
+	iss, end     uint32 // initial sequence number; highest end seen
+	ack          uint32 // highest ACK sent
+	fin          uint32 // sequence number of its FIN
+	contig       uint32 // contiguous end of what was seen
+	win          uint32 // last window, scaled
+	tsMax        uint32
+	tsFirst      uint32
+	tsFirstAt    int64
+	tsLastAt     int64
+	lastID       uint16
+	lastTTL      uint8
+	hasISS       bool
+	hasEnd       bool
+	hasAck       bool
+	hasFIN       bool
+	hasTS        bool
+	hasID        bool
+	idRun        int32 // IP-IDs in a row that went up by one
+	finRec       int32 // first copy of its FIN
+	synRec       int32 // first copy of its SYN
+	finCopies    int32
+	holes        []span // beyond contig
+	rtt          rttStats
+	pend         [8]pending // unacknowledged ranges sent once: the next samples
+	npend        int
+	stats        EndpointStats
+	lastWin      uint16
+	lastAckPkt   Packet
+	synScale     uint8
+	synHasScale  bool
+	dupRun       int
+	dataSent     bool
+	dsacks       int
+	firstAt      int64
+	lastAt       int64
+	finAt        int64
+	ackBefore    uint32 // highest ACK before the current segment
+	hadAckBefore bool
+}
+
+type span struct{ lo, hi uint32 }
+
+type pending struct {
+	end uint32
+	at  int64
+	bad bool
+}
+
+// end is one endpoint's inferred state: it is thrown away and built again when
+// a receipt falls.
+type end struct {
+	state        tcpstate.State
+	steps        []mstep
+	rcvNxt       uint32 // next byte it awaits, as far as received
+	hasRcv       bool
+	holes        []span
+	peerFIN      uint32 // the peer's FIN, once a copy of it was received (maybe beyond a hole)
+	sawFIN       bool
+	finDone      bool  // the peer's FIN has counted
+	synRec       int32 // the peer's SYN that it received, -1
+	undetermined bool
+	covered      bool    // it sent a segment that ends where its FIN begins, after covering the peer's FIN
+	restarts     []int32 // segments that restart TIME-WAIT
+}
+
+// loss is a judgement on a lost or late segment that a rule makes a finding of.
+type loss struct {
+	kind     lossKind
+	side     int      // the side that sent again
+	at       int64    // when the copy passed
+	carriers []Packet // the segments that were lost, oldest first
+	copy     Packet   // the copy that shows it
+	flags    uint8    // of the copy
+	lastACK  bool     // the side that sent again was in LAST-ACK (rule 25)
+	subject  int32    // the segment sent again, while it is in the log
+	where    Where
+	conf     Confidence
+}
+
+type lossKind uint8
+
+const (
+	lostACK       lossKind = iota // rule 12: seen at the tap, not received
+	lostData                      // rule 13: seen at the tap, sent again, only then acknowledged
+	lostUnseenACK                 // rule 22: the receiver had it, its ACK was never seen
+	lateACK                       // the copy was sent although nothing was lost
+	neverSentACK                  // the ACK was only delayed
+)
+
+type machine struct {
+	o         *Options
+	recs      []rec
+	marks     []mark
+	snd       [2]sender
+	e         [2]end
+	base      [2]end // state before recs[0]; set when old recs were dropped
+	losses    []loss
+	withdrawn [2][]Withdrawal
+	dropped   int // recs folded into base
+
+	ports        [2]uint16
+	clientKnown  bool // client is valid: it was seen before the log was trimmed
+	client       int
+	bareSYN      [2]bool
+	rstBy        int  // side of the first RST, -1 if none
+	simultaneous bool // a bare SYN each way
+	refused      bool // RST answered the SYN
+	fastOpen     bool // the SYN-ACK covers data on the SYN
+	finAcked     bool // the second FIN's segment was the first to cover the first FIN
+}
+
+func (m *machine) reset(o *Options) {
+	recs, marks := m.recs[:0], m.marks[:0]
+	*m = machine{o: o, recs: recs, marks: marks, rstBy: -1}
+	for x := range 2 {
+		m.snd[x].finRec, m.snd[x].synRec = -1, -1
+		m.base[x] = end{synRec: -1}
+		m.e[x] = end{synRec: -1}
+	}
+}
+
+// add takes the next segment of the log.
+func (m *machine) add(r *rec) {
+	m.recs = append(m.recs, *r)
+	m.marks = append(m.marks, mark{orig: -1, until: -1, refuter: -1})
+	i := int32(len(m.recs) - 1)
+	m.observe(i)
+	if m.refute(i) {
+		m.replay(i)
+	}
+	m.apply(i)
+}
+
+// replay builds both endpoints again from the marks, up to but without rec i,
+// and tells what fell as withdrawn, refuted by rec i.
+func (m *machine) replay(i int32) {
+	var old [2][]mstep
+	for x := range 2 {
+		old[x] = m.e[x].steps
+		m.e[x] = m.base[x].clone()
+	}
+	for j := range i {
+		m.apply(j)
+	}
+	if int(i) < len(m.recs) {
+		for x := range 2 {
+			m.tellWithdrawn(x, old[x], i)
+		}
+	}
+}
+
+func (e *end) clone() end {
+	c := *e
+	c.steps = append([]mstep(nil), e.steps...)
+	for i := range c.steps {
+		c.steps[i].proofs = append([]Packet(nil), c.steps[i].proofs...)
+	}
+	c.holes = append([]span(nil), e.holes...)
+	c.restarts = append([]int32(nil), e.restarts...)
+	return c
+}
+
+func sameStep(a, b *mstep) bool { return a.state == b.state && a.pkt == b.pkt }
+
+// tellWithdrawn records the steps of old that did not come back.
+func (m *machine) tellWithdrawn(x int, old []mstep, by int32) {
+	kept := m.e[x].steps
+	has := func(s *mstep) bool {
+		for k := range kept {
+			if sameStep(&kept[k], s) {
+				return true
+			}
+		}
+		return false
+	}
+	// A step that came back is withdrawn no more.
+	w := m.withdrawn[x][:0]
+	for _, d := range m.withdrawn[x] {
+		if !has(&mstep{state: d.State, pkt: d.Packet}) {
+			w = append(w, d)
+		}
+	}
+	m.withdrawn[x] = w
+	for k := range old {
+		s := &old[k]
+		if has(s) || s.ev == Assumed {
+			continue
+		}
+		reason := "rests on a step that was withdrawn"
+		if s.rec >= 0 && m.marks[s.rec].reason != "" {
+			reason = m.marks[s.rec].reason
+		}
+		m.withdrawn[x] = append(m.withdrawn[x], Withdrawal{
+			State: s.state, At: s.at, Packet: s.pkt, Event: s.what,
+			RefutedBy: []Packet{m.recs[by].pkt}, Reason: reason,
+		})
+	}
+}
+
+// machineKeep and machineMax bound a long connection's log: at machineMax recs
+// all but the last machineKeep are folded into the base and can be judged no more.
+const (
+	machineKeep = 64
+	machineMax  = 512
+)
+
+// trim folds the oldest recs into the base.
+func (m *machine) trim() {
+	n := len(m.recs) - machineKeep
+	if n <= 0 {
+		return
+	}
+	// Build the base by applying the recs to go with their marks as they stand.
+	saved := m.e
+	for x := range 2 {
+		m.e[x] = m.base[x].clone()
+	}
+	for j := range n {
+		m.apply(int32(j))
+	}
+	for x := range 2 {
+		m.base[x] = m.e[x].clone()
+		m.base[x].shift(int32(n))
+		saved[x].shift(int32(n))
+	}
+	m.e = saved
+	m.recs = m.recs[:copy(m.recs, m.recs[n:])]
+	m.marks = m.marks[:copy(m.marks, m.marks[n:])]
+	for i := range m.marks {
+		k := &m.marks[i]
+		k.orig, k.until, k.refuter = back(k.orig, n), back(k.until, n), back(k.refuter, n)
+	}
+	for x := range 2 {
+		m.snd[x].finRec = back(m.snd[x].finRec, n)
+		m.snd[x].synRec = back(m.snd[x].synRec, n)
+	}
+	for i := range m.losses {
+		m.losses[i].subject = back(m.losses[i].subject, n)
+	}
+	m.dropped += n
+}
+
+func back(i int32, n int) int32 { return max(i-int32(n), -1) }
+
+func (e *end) shift(n int32) {
+	for i := range e.steps {
+		e.steps[i].rec = back(e.steps[i].rec, int(n))
+	}
+	e.synRec = back(e.synRec, int(n))
+	for i := range e.restarts {
+		e.restarts[i] = back(e.restarts[i], int(n))
+	}
+}
+
+// acks reports whether segment i acknowledges all below end.
+func (m *machine) acks(i int32, end uint32) bool {
+	r := &m.recs[i]
+	return r.flags&FlagACK != 0 && seqnum.LessEq(end, r.ack)
+}

@@ -1,0 +1,294 @@
+package reassembly
+
+import (
+	"time"
+
+	"github.com/finwait/finwait/reassembly/seqnum"
+)
+
+// This file: what a segment says by itself, whoever received it. Nothing here
+// is ever taken back.
+
+// frameTwice is the longest time between two captures of one packet.
+const frameTwice = int64(time.Millisecond)
+
+func (m *machine) observe(i int32) {
+	r, k := &m.recs[i], &m.marks[i]
+	if r.bits&(recNext|recOld|recICMP) != 0 {
+		return
+	}
+	x := r.side()
+	s, p := &m.snd[x], &m.snd[1-x]
+	k.prevEnd, k.hadEnd = s.end, s.hasEnd
+	k.prevAck, k.hadAck = s.ack, s.hasAck
+	k.peerAck, k.hasPeer = p.ack, p.hasAck
+	k.peerEnd = p.end
+	k.tsNew = r.bits&recTS != 0 && (!s.hasTS || seqnum.Less(s.tsMax, r.tsval))
+	m.stepID(i, s)
+	m.classify(i, s, p)
+	m.count(i, s, p)
+	if k.kind == duplicateFrame {
+		return
+	}
+	m.sampleRTT(r, k, s, p)
+	s.ackBefore, s.hadAckBefore = s.ack, s.hasAck
+	if r.flags&FlagRST != 0 {
+		m.overview(i, x)
+	}
+	m.advance(i, s, p)
+	if r.flags&FlagRST == 0 {
+		m.overview(i, x)
+	}
+}
+
+// stepID follows the sender's IP-IDs. Only a full socket counts: Linux sends
+// SYN-ACKs, RSTs and the ACKs of TIME-WAIT with ID 0 (rule 24).
+func (m *machine) stepID(i int32, s *sender) {
+	r, k := &m.recs[i], &m.marks[i]
+	if r.bits&recV6 != 0 || r.ipid == 0 || r.flags&FlagRST != 0 {
+		return
+	}
+	if s.hasID {
+		k.idStep = int32(int16(r.ipid - s.lastID))
+		switch {
+		case k.idStep == 1:
+			s.idRun++
+		case k.idStep <= 0:
+			return // late or a copy: the count goes on from the highest
+		case k.idStep > 64:
+			s.idRun = 0
+		}
+	}
+	s.lastID, s.hasID = r.ipid, true
+}
+
+// classify tells what the segment is to earlier ones (rule 11).
+func (m *machine) classify(i int32, s, p *sender) {
+	r, k := &m.recs[i], &m.marks[i]
+	if !s.hasEnd {
+		return
+	}
+	if j := m.sameFrame(i); j >= 0 {
+		k.orig = j
+		return
+	}
+	if r.flags&FlagRST != 0 || r.span() == 0 {
+		return
+	}
+	if !seqnum.Less(r.seq, s.end) {
+		return // nothing of it was sent before
+	}
+	if r.flags&(FlagSYN|FlagFIN) == 0 && r.len == 1 && r.seq == s.end-1 && p.hasAck && seqnum.LessEq(s.end, p.ack) {
+		k.kind = keepAlive
+		return
+	}
+	// A TSval (else an IP-ID) older than one already seen: overtaken on the way.
+	if s.hasTS && r.bits&recTS != 0 && seqnum.Less(r.tsval, s.tsMax) {
+		k.kind = lateOriginal
+		return
+	}
+	if r.bits&recTS == 0 && k.idStep < 0 && k.idStep > -64 && s.idRun >= 3 {
+		k.kind = lateOriginal
+		return
+	}
+	k.orig = m.firstCopy(i)
+	if k.orig >= 0 || m.dropped > 0 || seqnum.Less(r.seq, s.contig) {
+		k.kind = retransmission
+	}
+	// Else it fills a hole: bytes that the tap never saw before.
+}
+
+// sameFrame finds an earlier frame that is the same packet seen again: by the
+// capture (duplicateFrame) or delivered twice by the network (networkDuplicate).
+func (m *machine) sameFrame(i int32) int32 {
+	r, k := &m.recs[i], &m.marks[i]
+	for j := i - 1; j >= 0 && i-j <= 64; j-- {
+		o := &m.recs[j]
+		if o.bits&(recNext|recOld|recICMP) != 0 || o.side() != r.side() || o.seq != r.seq || o.ack != r.ack ||
+			o.len != r.len || o.flags != r.flags || o.tsval != r.tsval {
+			continue
+		}
+		gap := r.at - o.at
+		sameID := r.bits&recV6 == 0 && r.ipid != 0 && r.ipid == o.ipid
+		elsewhere := o.tag != r.tag || o.ttl != r.ttl
+		switch {
+		case sameID && (gap <= frameTwice || elsewhere):
+			k.kind = duplicateFrame
+		case sameID:
+			k.kind = networkDuplicate
+		case r.ipid != o.ipid:
+			continue // sent anew, or a host without a counter
+		case elsewhere && gap <= frameTwice:
+			k.kind = duplicateFrame
+		case r.span() > 0 && r.bits&recTS != 0 && gap > 2*m.snd[r.side()].tick()+leastSlack && r.bits&recV6 != 0:
+			k.kind = networkDuplicate
+		default:
+			continue
+		}
+		return j
+	}
+	return -1
+}
+
+// firstCopy is the earliest segment in the log with bytes of segment i.
+func (m *machine) firstCopy(i int32) int32 {
+	r := &m.recs[i]
+	for j := range i {
+		o := &m.recs[j]
+		if m.own(j, r.side()) && o.span() > 0 && o.flags&FlagRST == 0 &&
+			seqnum.Overlap(o.seq, o.end(), r.seq, r.end()) {
+			return j
+		}
+	}
+	return -1
+}
+
+// own reports a segment that side x really sent in this incarnation.
+func (m *machine) own(j int32, x int) bool {
+	r := &m.recs[j]
+	return r.side() == x && r.bits&(recNext|recOld|recICMP) == 0 && m.marks[j].kind != duplicateFrame
+}
+
+// count keeps the figures that the report shows.
+func (m *machine) count(i int32, s, p *sender) {
+	r, k := &m.recs[i], &m.marks[i]
+	st := &s.stats
+	st.Packets++
+	st.Bytes += uint64(r.len)
+	switch {
+	case k.kind == retransmission:
+		st.Retransmissions++
+	case k.kind == lateOriginal, r.len > 0 && k.kind == fresh && s.hasEnd && seqnum.Less(r.seq, s.end):
+		st.OutOfOrder++
+	}
+	if r.win == 0 && r.flags&(FlagRST|FlagSYN|FlagFIN) == 0 {
+		st.ZeroWindows++
+	}
+	if r.pureACK() && s.hasAck && r.ack == s.ack && r.win == s.lastWin && p.hasEnd && seqnum.Less(r.ack, p.end) {
+		st.DuplicateACKs++
+	}
+	s.lastWin = r.win
+}
+
+// sampleRTT takes the round trip from a segment of p, sent once, to this
+// segment's ACK of exactly its end.
+func (m *machine) sampleRTT(r *rec, k *mark, s, p *sender) {
+	if r.flags&FlagACK != 0 && r.flags&FlagRST == 0 && p.npend > 0 {
+		left := 0
+		for _, q := range p.pend[:p.npend] {
+			if !seqnum.LessEq(q.end, r.ack) {
+				p.pend[left] = q
+				left++
+			} else if q.end == r.ack && !q.bad {
+				s.rtt.add(r.at - q.at)
+			}
+		}
+		p.npend = left
+	}
+	if k.kind != fresh {
+		if k.kind == retransmission {
+			for j := range s.pend[:s.npend] {
+				if seqnum.Less(r.seq, s.pend[j].end) {
+					s.pend[j].bad = true
+				}
+			}
+		}
+		return
+	}
+	if r.span() > 0 && r.flags&FlagRST == 0 {
+		if s.npend == len(s.pend) {
+			copy(s.pend[:], s.pend[1:])
+			s.npend--
+		}
+		s.pend[s.npend] = pending{end: r.end(), at: r.at}
+		s.npend++
+	}
+}
+
+// advance moves the sender's highest numbers on.
+func (m *machine) advance(i int32, s, p *sender) {
+	r, k := &m.recs[i], &m.marks[i]
+	if s.firstAt == 0 {
+		s.firstAt = r.at
+	}
+	s.lastAt = max(s.lastAt, r.at)
+	s.lastTTL = r.ttl
+	if r.flags&FlagSYN != 0 && r.flags&FlagRST == 0 && !s.hasISS {
+		s.iss, s.hasISS, s.synRec = r.seq, true, i
+		if !s.hasEnd {
+			s.contig = r.seq
+		}
+	}
+	if r.bits&recTS != 0 && r.flags&FlagRST == 0 {
+		if !s.hasTS {
+			s.hasTS, s.tsMax, s.tsFirst, s.tsFirstAt = true, r.tsval, r.tsval, r.at
+		} else if seqnum.Less(s.tsMax, r.tsval) {
+			s.tsMax = r.tsval
+		}
+		s.tsLastAt = r.at
+	}
+	if r.flags&FlagRST != 0 {
+		return
+	}
+	if r.flags&FlagACK != 0 && (!s.hasAck || seqnum.Less(s.ack, r.ack)) && k.kind != lateOriginal {
+		s.ack, s.hasAck = r.ack, true
+	}
+	if r.flags&FlagSYN != 0 && s.hasISS && r.seq != s.iss {
+		return // a SYN of other numbers
+	}
+	if !s.hasEnd {
+		s.end, s.contig, s.hasEnd = r.end(), r.end(), true
+	} else {
+		if seqnum.Less(s.end, r.end()) {
+			s.end = r.end()
+		}
+		s.contig, s.holes = join(s.contig, s.holes, r.seq, r.end())
+	}
+	if r.len > 0 {
+		s.dataSent = true
+	}
+	if r.flags&FlagFIN != 0 {
+		if !s.hasFIN {
+			s.fin, s.hasFIN, s.finRec = r.end()-1, true, i
+		} else if k.kind == retransmission {
+			s.finCopies++
+		}
+	}
+}
+
+// maxHoles bounds the ranges kept beyond a hole; the ones that do not fit are
+// forgotten, which only delays the moment at which the sequence is complete.
+const maxHoles = 32
+
+// join adds [lo, hi) to what is contiguous up to next and the ranges beyond it.
+func join(next uint32, holes []span, lo, hi uint32) (uint32, []span) {
+	if lo == hi {
+		return next, holes
+	}
+	if !seqnum.LessEq(lo, next) {
+		for _, h := range holes {
+			if h.lo == lo && h.hi == hi {
+				return next, holes
+			}
+		}
+		if len(holes) < maxHoles {
+			holes = append(holes, span{lo, hi})
+		}
+		return next, holes
+	}
+	next = seqnum.Max(next, hi)
+	for again := true; again && len(holes) > 0; {
+		again = false
+		left := holes[:0]
+		for _, h := range holes {
+			if seqnum.LessEq(h.lo, next) {
+				next = seqnum.Max(next, h.hi)
+				again = true
+			} else {
+				left = append(left, h)
+			}
+		}
+		holes = left
+	}
+	return next, holes
+}

@@ -1,0 +1,120 @@
+package reassembly
+
+// A rec is a segment as a connection remembers it: the bounded log from which
+// histories are built and, when a presumption falls, built again. It holds no
+// pointers and is one cache line long, so that millions of half-open
+// connections stay cheap and the collector never looks inside.
+
+// rec bits.
+const (
+	recFromB    = 1 << iota // sent by side 1 (side 0 sent the connection's first packet)
+	recTS                   // tsval and tsecr are valid
+	recV6                   // no IP-ID
+	recUnknown              // length is a guess
+	recMoreSACK             // more than two SACK blocks
+	recNext                 // belongs to the next incarnation; cited here
+	recOld                  // belongs to the previous incarnation; cited here
+	recICMP                 // an ICMP error quotes this segment; the sender did not send it again
+)
+
+type rec struct {
+	at    int64
+	pkt   Packet
+	seq   uint32
+	ack   uint32
+	len   uint32
+	tsval uint32
+	tsecr uint32
+	sack  [2]SACKBlock // {0,0}: none
+	win   uint16
+	ipid  uint16
+	flags uint8
+	bits  uint8
+	ttl   uint8
+	tag   uint8  // interface and VLAN, folded: tells frames captured at two places apart
+	next  uint32 // slab index of the connection's next rec, 0 at the end
+}
+
+func (r *rec) side() int { return int(r.bits & recFromB) }
+
+func (r *rec) has(flags uint8) bool { return r.flags&flags == flags }
+
+func (r *rec) span() uint32 {
+	n := r.len
+	if r.flags&FlagSYN != 0 {
+		n++
+	}
+	if r.flags&FlagFIN != 0 {
+		n++
+	}
+	return n
+}
+
+// end is the sequence number after the segment.
+func (r *rec) end() uint32 { return r.seq + r.span() }
+
+// pureACK reports a segment that takes no sequence space and only acknowledges.
+func (r *rec) pureACK() bool {
+	return r.len == 0 && r.flags&(FlagSYN|FlagFIN|FlagRST|FlagACK) == FlagACK
+}
+
+// fill copies what inference needs of a segment.
+func (r *rec) fill(s *Segment, side int) {
+	*r = rec{
+		at: s.Time, pkt: s.Packet, seq: s.Seq, ack: s.Ack, len: s.Length,
+		tsval: s.TSVal, tsecr: s.TSEcr, win: s.Window, ipid: s.IPID,
+		flags: s.Flags, bits: uint8(side), ttl: s.TTL,
+		tag: uint8(s.Tag ^ s.Tag>>8 ^ s.Tag>>16 ^ s.Tag>>24),
+	}
+	if s.HasTimestamps {
+		r.bits |= recTS
+	}
+	if s.V6 {
+		r.bits |= recV6
+	}
+	if s.LengthUnknown {
+		r.bits |= recUnknown
+	}
+	for i := range min(int(s.SACKCount), len(r.sack)) {
+		r.sack[i] = s.SACK[i]
+	}
+	if int(s.SACKCount) > len(r.sack) {
+		r.bits |= recMoreSACK
+	}
+	if s.Quoted() {
+		r.bits |= recICMP
+	}
+}
+
+// slab holds the recs of all connections in chunks that never move; recs are
+// named by index, 0 is none.
+type slab struct {
+	chunks [][]rec
+	free   uint32 // head of the list of free recs
+	used   uint32 // recs ever handed out
+}
+
+const slabChunk = 1 << 12
+
+func (s *slab) at(i uint32) *rec { return &s.chunks[i/slabChunk][i%slabChunk] }
+
+func (s *slab) alloc() uint32 {
+	if i := s.free; i != 0 {
+		s.free = s.at(i).next
+		return i
+	}
+	s.used++ // index 0 stays unused
+	if int(s.used/slabChunk) >= len(s.chunks) {
+		s.chunks = append(s.chunks, make([]rec, slabChunk))
+	}
+	return s.used
+}
+
+// release gives back a list of recs.
+func (s *slab) release(head, tail uint32) {
+	if head == 0 {
+		return
+	}
+	s.at(tail).next = s.free
+	s.free = head
+}

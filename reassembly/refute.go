@@ -1,0 +1,376 @@
+package reassembly
+
+import (
+	"time"
+
+	"github.com/finwait/finwait/reassembly/seqnum"
+	"github.com/finwait/finwait/reassembly/tcpstate"
+)
+
+// This file: what a segment refutes of the receipts presumed before it (rules
+// 12 to 14d). It only changes marks; machine.replay does the rest.
+
+// Reasons, as `withdrawn` tells them.
+const (
+	whySentAgain  = "its ACK did not arrive: the sender sent again"
+	whyResent     = "resent"
+	whyNotCovered = "a later segment does not acknowledge it"
+	whyCrossed    = "crossed: not yet received when the next segment was sent"
+	whyRefusedRST = "answered by RST: no connection there"
+	whyStillAlive = "the endpoint went on sending"
+	whyForged     = "the alleged sender went on: it did not send this RST"
+	whyUnanswered = "sent again and again without an answer"
+	unansweredMax = 3 // copies without an answer until the receipt is given up (rule 13)
+)
+
+// refute marks what segment i contradicts; it reports whether steps must be
+// built again.
+func (m *machine) refute(i int32) bool {
+	r, k := &m.recs[i], &m.marks[i]
+	if r.bits&(recNext|recOld|recICMP) != 0 || k.kind == duplicateFrame || k.kind == networkDuplicate || k.kind == lateOriginal {
+		return false
+	}
+	x := r.side()
+	changed := false
+	if r.flags&FlagRST != 0 {
+		return m.refuteByRST(i, x)
+	}
+	if m.proveArrivals(i, x) {
+		changed = true
+	}
+	if m.refuteRST(i, x) {
+		changed = true
+	}
+	if m.notCovered(i, x) {
+		changed = true
+	}
+	if k.kind == retransmission {
+		if m.refuteACKs(i, x) {
+			changed = true
+		}
+		if m.resent(i, x) {
+			changed = true
+		}
+	}
+	return changed
+}
+
+// refuteACKs: side x sends bytes again that were acknowledged well over a turn
+// ago: those ACKs did not arrive (rule 12).
+func (m *machine) refuteACKs(i int32, x int) bool {
+	r := &m.recs[i]
+	limit := r.at - m.late(x)
+	var lost []int32
+	crossed := false
+	for j := range i {
+		a := &m.recs[j]
+		if !m.own(j, 1-x) || a.flags&(FlagACK|FlagRST) != FlagACK || !seqnum.Less(r.seq, a.ack) || m.marks[j].recv == notReceived {
+			continue
+		}
+		if a.at >= limit {
+			crossed = true
+			continue
+		}
+		if m.hadACK(j, i, x) {
+			continue // the sender had it and sent again all the same
+		}
+		lost = append(lost, j)
+	}
+	if len(lost) == 0 {
+		if crossed {
+			m.noteLate(i, x)
+		}
+		return false
+	}
+	for _, j := range lost {
+		m.judge(j, notReceived, i, whySentAgain)
+	}
+	m.tellLostACKs(i, x, lost)
+	return true
+}
+
+// hadACK: side x is known to have had ACK a before it sent segment i: an echo
+// of a TSval that was new with a (rule 23).
+func (m *machine) hadACK(a, i int32, x int) bool {
+	o := &m.recs[a]
+	if o.bits&recTS == 0 || !m.marks[a].tsNew {
+		return false
+	}
+	for j := a + 1; j <= i; j++ {
+		if s := &m.recs[j]; m.own(j, x) && s.bits&recTS != 0 && s.flags&FlagACK != 0 && s.tsecr == o.tsval {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *machine) judge(j int32, v receipt, by int32, why string) {
+	k := &m.marks[j]
+	k.recv, k.refuter, k.reason = v, by, why
+}
+
+// resent: side x sends bytes again of which no ACK was seen: what carried them
+// first did not arrive, unless something proves that it did (rule 13).
+func (m *machine) resent(i int32, x int) bool {
+	r, changed := &m.recs[i], false
+	for j := range i {
+		o, k := &m.recs[j], &m.marks[j]
+		if !m.own(j, x) || o.span() == 0 || o.flags&FlagRST != 0 || !seqnum.Overlap(o.seq, o.end(), r.seq, r.end()) {
+			continue
+		}
+		if k.recv == notReceived || m.ackSeen(x, o, r) {
+			continue
+		}
+		k.copies++
+		if k.proven || m.provenBefore(j, i, x) {
+			k.proven = true
+			m.noteUnseenACK(j, i, x)
+			continue
+		}
+		m.judge(j, notReceived, i, whyResent)
+		m.tell(loss{kind: lostData, side: x, at: r.at, carriers: []Packet{o.pkt}, copy: r.pkt, flags: o.flags | r.flags&FlagFIN,
+			subject: j, where: AfterTap, conf: m.confidenceOfLoss(j, i, x)})
+		changed = true
+	}
+	return changed
+}
+
+// ackSeen: the receiver acknowledged part of o that the copy carries as well.
+func (m *machine) ackSeen(x int, o, r *rec) bool {
+	p := &m.snd[1-x]
+	return p.hasAck && seqnum.Less(seqnum.Max(o.seq, r.seq), p.ack)
+}
+
+// confidenceOfLoss: a SACK hole proves that a segment was lost behind the tap.
+func (m *machine) confidenceOfLoss(j, i int32, x int) Confidence {
+	o := &m.recs[j]
+	for n := i - 1; n > j; n-- {
+		a := &m.recs[n]
+		if !m.own(n, 1-x) || a.flags&FlagACK == 0 || a.ack != o.seq && !seqnum.Less(a.ack, o.end()) {
+			continue
+		}
+		for _, b := range a.sack {
+			if b != (SACKBlock{}) && seqnum.LessEq(o.end(), b.Left) {
+				return Certain
+			}
+		}
+	}
+	return Likely
+}
+
+// provenBefore: SACK or an echo seen before the copy shows that j arrived.
+func (m *machine) provenBefore(j, i int32, x int) bool {
+	for n := j + 1; n < i; n++ {
+		if m.own(n, 1-x) && (m.echoProves(j, n) || sackProves(&m.recs[j], &m.recs[n])) {
+			return true
+		}
+	}
+	return false
+}
+
+// echoProves: ACK n echoes the TSval of j, which only the arrival of j can
+// have put there (rule 22).
+func (m *machine) echoProves(j, n int32) bool {
+	s, a, k := &m.recs[j], &m.recs[n], &m.marks[j]
+	return s.bits&a.bits&recTS != 0 && a.flags&FlagACK != 0 && a.tsecr == s.tsval && k.tsNew &&
+		(!k.hasPeer || seqnum.LessEq(s.seq, k.peerAck))
+}
+
+// sackProves: a SACK block of n covers all of j. A block at or below the
+// cumulative ACK tells of a duplicate (D-SACK, RFC 2883 section 4): j arrived
+// at least once more than once.
+func sackProves(j, n *rec) bool {
+	for _, b := range n.sack {
+		if b != (SACKBlock{}) && seqnum.LessEq(b.Left, j.seq) && seqnum.LessEq(j.end(), b.Right) {
+			return true
+		}
+	}
+	return false
+}
+
+// dsack is the D-SACK block of an ACK, if it has one.
+func (r *rec) dsack() (SACKBlock, bool) {
+	b := r.sack[0]
+	if r.flags&FlagACK == 0 || b == (SACKBlock{}) {
+		return b, false
+	}
+	if seqnum.LessEq(b.Right, r.ack) {
+		return b, true
+	}
+	o := r.sack[1]
+	return b, o != (SACKBlock{}) && seqnum.LessEq(o.Left, b.Left) && seqnum.LessEq(b.Right, o.Right)
+}
+
+// proveArrivals: segment i of side x shows that segments towards x arrived
+// that a copy had put in doubt: they are received after all.
+func (m *machine) proveArrivals(i int32, x int) bool {
+	r, changed := &m.recs[i], false
+	if r.flags&FlagACK == 0 {
+		return false
+	}
+	d, isD := r.dsack()
+	for j := range i {
+		k := &m.marks[j]
+		if k.recv != notReceived || k.reason != whyResent && k.reason != whyUnanswered || !m.own(j, 1-x) || k.refuter < 0 {
+			continue
+		}
+		o := &m.recs[j]
+		byD := isD && seqnum.LessEq(d.Left, o.seq) && seqnum.LessEq(o.end(), d.Right)
+		if !byD && !m.echoProves(j, i) {
+			continue
+		}
+		if byD && !m.dsackNames(j, i, d) {
+			continue
+		}
+		by := k.refuter
+		k.recv, k.reason, k.refuter, k.proven = received, "", -1, true
+		changed = true
+		m.foldLoss(j)
+		m.noteProven(j, by, i, 1-x, byD)
+	}
+	return changed
+}
+
+// dsackNames: with a D-SACK two copies arrived; the first copy in doubt is one
+// of them only if there are no others to explain it.
+func (m *machine) dsackNames(j, i int32, d SACKBlock) bool {
+	o, arrived := &m.recs[j], 0
+	for n := range i {
+		c := &m.recs[n]
+		if n != j && m.own(n, o.side()) && c.span() > 0 && seqnum.LessEq(c.seq, d.Left) && seqnum.LessEq(d.Right, c.end()) && m.marks[n].recv == received {
+			arrived++
+		}
+	}
+	return arrived < 2
+}
+
+// notCovered: segment i of side x does not acknowledge the peer's FIN, or is a
+// bare SYN after the peer's: x had not received it then (rule 14a).
+func (m *machine) notCovered(i int32, x int) bool {
+	r, e, p := &m.recs[i], &m.e[x], &m.snd[1-x]
+	if r.flags&(FlagSYN|FlagACK) == FlagSYN && p.hasISS && p.synRec >= 0 && m.snd[x].synRec == i && e.synRec >= 0 {
+		j := e.synRec
+		if m.recs[j].flags&FlagACK == 0 && m.marks[j].recv == received {
+			m.marks[j].until = i
+			m.judge(j, delayed, i, whyCrossed)
+			return true
+		}
+		return false
+	}
+	if r.flags&(FlagSYN|FlagACK) != FlagACK || !p.hasFIN || !e.finDone || !seqnum.Less(r.ack, p.fin+1) {
+		return false
+	}
+	if m.marks[i].hadAck && seqnum.Less(r.ack, m.marks[i].prevAck) {
+		return false // overtaken by a later one
+	}
+	changed := false
+	for j := range i {
+		o, k := &m.recs[j], &m.marks[j]
+		if !m.own(j, 1-x) || k.recv == notReceived || o.span() == 0 || o.flags&FlagRST != 0 || !seqnum.Less(r.ack, o.end()) {
+			continue
+		}
+		if o.flags&FlagFIN == 0 {
+			continue
+		}
+		if r.at <= o.at+m.late(x) {
+			k.until = i
+			m.judge(j, delayed, i, whyCrossed)
+		} else {
+			m.judge(j, notReceived, i, whyNotCovered)
+		}
+		changed = true
+	}
+	return changed
+}
+
+// refuteRST: side x goes on after a reset that should have killed it, or that
+// it is said to have sent (rules 14c and 17).
+func (m *machine) refuteRST(i int32, x int) bool {
+	r, changed := &m.recs[i], false
+	if m.e[x].state != tcpstate.Closed {
+		return false
+	}
+	for j := i - 1; j >= 0; j-- {
+		o, k := &m.recs[j], &m.marks[j]
+		if o.flags&FlagRST == 0 || o.bits&(recNext|recOld|recICMP) != 0 {
+			continue
+		}
+		if o.side() == x {
+			if !k.unsent && m.causedClosed(x, j) && !m.mayFollowRST(i, j, x) {
+				k.unsent = true
+				k.refuter, k.reason = i, whyForged
+				changed = true
+			}
+			continue
+		}
+		if k.recv == received && m.causedClosed(x, j) && r.at > o.at+m.late(x) {
+			m.judge(j, notReceived, i, whyStillAlive)
+			changed = true
+		}
+	}
+	return changed
+}
+
+// causedClosed: side x is CLOSED because of reset j.
+func (m *machine) causedClosed(x int, j int32) bool {
+	s := m.e[x].last()
+	if s == nil || s.state != tcpstate.Closed {
+		return false
+	}
+	if s.rec == j {
+		return true
+	}
+	for _, p := range s.proofs {
+		if p == m.recs[j].pkt {
+			return true
+		}
+	}
+	return false
+}
+
+// mayFollowRST: a segment that passed the tap after the reset but was sent
+// before it, or is outside the sequence space of the connection.
+func (m *machine) mayFollowRST(i, j int32, x int) bool {
+	r, o := &m.recs[i], &m.recs[j]
+	if r.flags&FlagSYN != 0 {
+		return true
+	}
+	return r.bits&o.bits&recTS != 0 && seqnum.Less(r.tsval, o.tsval)
+}
+
+// refuteByRST: a bare reset says that its sender has no connection: steps that
+// rest on a FIN, SYN-ACK or third ACK it never acknowledged fall (rule 14b).
+func (m *machine) refuteByRST(i int32, x int) bool {
+	r, e := &m.recs[i], &m.e[x]
+	if r.flags&FlagACK != 0 || len(e.steps) == 0 || m.refusesOldACK(i, x) {
+		return false
+	}
+	cause := m.answered(i, x)
+	if cause < 0 {
+		return false
+	}
+	changed := false
+	for n := range e.steps {
+		s := &e.steps[n]
+		if s.ev != Presumed || s.rec < 0 || m.marks[s.rec].recv != received {
+			continue
+		}
+		o := &m.recs[s.rec]
+		switch s.state {
+		case tcpstate.CloseWait, tcpstate.Closing, tcpstate.TimeWait:
+			if o.flags&FlagFIN != 0 && s.rec >= cause {
+				m.judge(s.rec, ackOnly, i, whyRefusedRST)
+				changed = true
+			}
+		case tcpstate.Established:
+			if s.rec >= cause && (o.flags&FlagSYN != 0 || o.pureACK() || o.flags&FlagFIN != 0) {
+				m.judge(s.rec, notReceived, i, whyRefusedRST)
+				changed = true
+			}
+		}
+	}
+	return changed
+}
+
+// ackDelayMax is the longest a delayed ACK may take on the systems we know.
+const ackDelayMax = int64(200 * time.Millisecond)

@@ -1,0 +1,102 @@
+package reassembly
+
+import "time"
+
+// rttStats keeps the samples of one half of the round trip: tap to an endpoint
+// and back. Samples come from ranges sent once only (Karn; RFC 6298 section 3).
+type rttStats struct {
+	n           int
+	least, most int64
+	sum         int64
+	nearN       int64    // samples below least + nearRTT
+	nearSum     int64    // their sum
+	nearDev     int64    // sum of their distances from the running mean
+	early       [8]int64 // the first samples: least may still fall under them
+}
+
+const (
+	nearRTT     = int64(30 * time.Millisecond) // a delayed ACK adds 40 ms and more
+	unknownTurn = int64(100 * time.Millisecond)
+	leastSlack  = int64(5 * time.Millisecond)
+)
+
+func (r *rttStats) add(d int64) {
+	if d < 0 {
+		return
+	}
+	if r.n < len(r.early) {
+		r.early[r.n] = d
+	}
+	r.n++
+	r.sum += d
+	if r.n == 1 || d > r.most {
+		r.most = d
+	}
+	if r.n == 1 || d < r.least {
+		r.least = d
+		if r.n <= len(r.early) { // few samples: count again under the new least
+			r.nearN, r.nearSum, r.nearDev = 0, 0, 0
+			for _, e := range r.early[:r.n] {
+				r.near(e)
+			}
+			return
+		}
+	}
+	r.near(d)
+}
+
+func (r *rttStats) near(d int64) {
+	if d >= r.least+nearRTT {
+		return
+	}
+	r.nearN++
+	r.nearSum += d
+	if dev := d - r.nearSum/r.nearN; dev < 0 {
+		r.nearDev -= dev
+	} else {
+		r.nearDev += dev
+	}
+}
+
+// turn is the usual time from the tap to the endpoint and back without delayed
+// ACKs; without a sample a cautious 100 ms.
+func (r *rttStats) turn() int64 {
+	if r.nearN == 0 {
+		return unknownTurn
+	}
+	return r.nearSum / r.nearN
+}
+
+// variation is the mean distance of the same samples from their mean.
+func (r *rttStats) variation() int64 {
+	if r.nearN == 0 {
+		return 0
+	}
+	return r.nearDev / r.nearN
+}
+
+func (r *rttStats) told() RTT {
+	if r.n == 0 {
+		return RTT{}
+	}
+	return RTT{Samples: r.n, Min: r.least, Mean: r.sum / int64(r.n), Max: r.most}
+}
+
+// tick is the length of one step of the sender's timestamp clock, ns: 1 ms
+// until enough of it was seen. RFC 7323 section 5.4 allows 1 ms to 1 s.
+func (s *sender) tick() int64 {
+	dt, dv := s.tsLastAt-s.tsFirstAt, int64(int32(s.tsMax-s.tsFirst))
+	if dv < 8 || dt <= 0 {
+		return int64(time.Millisecond)
+	}
+	return min(max(dt/dv, int64(time.Millisecond)/2), int64(time.Second))
+}
+
+// slack is what a round trip to side x may take beyond its turn.
+func (m *machine) slack(x int) int64 {
+	return max(4*m.snd[x].rtt.variation(), 2*m.snd[x].tick(), leastSlack)
+}
+
+// late is the time after which a reaction of side x to something that passed
+// the tap is overdue.
+func (m *machine) late(x int) int64 { return m.snd[x].rtt.turn() + m.slack(x) }

@@ -1,0 +1,145 @@
+package reassembly
+
+import (
+	"container/heap"
+	"encoding/binary"
+	"math/bits"
+	"math/rand/v2"
+)
+
+// table finds the newest conn of a FlowKey: open addressing over 64-bit slots
+// (hash tag and slab index), so that the collector has nothing to follow. The
+// hash is seeded per table: nobody can aim tuples at one bucket.
+type table struct {
+	slots []uint64 // tag<<32 | index; 0: free
+	n     int
+	seed  [2]uint64
+}
+
+func newTable() *table {
+	return &table{slots: make([]uint64, 1<<10), seed: [2]uint64{rand.Uint64() | 1, rand.Uint64() | 1}}
+}
+
+func mix(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a, b)
+	return hi ^ lo
+}
+
+func (t *table) hash(k *FlowKey) uint64 {
+	w := binary.LittleEndian.Uint64
+	h := mix(w(k.A[8:])^t.seed[0], w(k.B[8:])^t.seed[1])
+	if k.V6 {
+		h = mix(h^w(k.A[:8]), w(k.B[:8])^t.seed[0])
+	}
+	h = mix(h^k.Scope, t.seed[1]^(uint64(k.APort)<<16|uint64(k.BPort)))
+	return mix(h, t.seed[0])
+}
+
+// find returns the slab index for which same holds, 0 if there is none.
+func (t *table) find(h uint64, same func(uint32) bool) uint32 {
+	mask := uint64(len(t.slots) - 1)
+	for p := h & mask; ; p = (p + 1) & mask {
+		s := t.slots[p]
+		if s == 0 {
+			return 0
+		}
+		if s>>32 == h>>32 && same(uint32(s)) {
+			return uint32(s)
+		}
+	}
+}
+
+// put adds an index, or points the key at a newer one. rehash gives the hash
+// of an index when the table grows.
+func (t *table) put(h uint64, old, i uint32, rehash func(uint32) uint64) {
+	if old != 0 {
+		t.slots[t.slot(h, old)] = h>>32<<32 | uint64(i)
+		return
+	}
+	if t.n*4 >= len(t.slots)*3 {
+		slots := t.slots
+		t.slots = make([]uint64, 2*len(slots))
+		for _, s := range slots {
+			if s != 0 {
+				t.place(rehash(uint32(s)), uint32(s))
+			}
+		}
+	}
+	t.place(h, i)
+	t.n++
+}
+
+func (t *table) place(h uint64, i uint32) {
+	mask := uint64(len(t.slots) - 1)
+	p := h & mask
+	for t.slots[p] != 0 {
+		p = (p + 1) & mask
+	}
+	t.slots[p] = h>>32<<32 | uint64(i)
+}
+
+func (t *table) slot(h uint64, i uint32) uint64 {
+	mask := uint64(len(t.slots) - 1)
+	p := h & mask
+	for uint32(t.slots[p]) != i {
+		p = (p + 1) & mask
+	}
+	return p
+}
+
+// remove takes index i out; the slots behind it move up, so that no tombstones
+// pile up in a table that lives for weeks.
+func (t *table) remove(h uint64, i uint32, rehash func(uint32) uint64) {
+	mask := uint64(len(t.slots) - 1)
+	p := t.slot(h, i)
+	for q := (p + 1) & mask; t.slots[q] != 0; q = (q + 1) & mask {
+		home := rehash(uint32(t.slots[q])) & mask
+		if (q-home)&mask >= (q-p)&mask {
+			t.slots[p] = t.slots[q]
+			p = q
+		}
+	}
+	t.slots[p] = 0
+	t.n--
+}
+
+// wheel holds conns by the second of trace time in which they may expire. A
+// conn's entry is only moved when its second comes, never when a packet does.
+type wheel struct {
+	due     secondHeap
+	buckets map[int64][]uint32
+}
+
+type secondHeap []int64
+
+func (h secondHeap) Len() int           { return len(h) }
+func (h secondHeap) Less(i, j int) bool { return h[i] < h[j] }
+func (h secondHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *secondHeap) Push(x any)        { *h = append(*h, x.(int64)) }
+func (h *secondHeap) Pop() any {
+	o := *h
+	x := o[len(o)-1]
+	*h = o[:len(o)-1]
+	return x
+}
+
+func (w *wheel) add(i uint32, at int64) int64 {
+	sec := at/1e9 + 1
+	b, ok := w.buckets[sec]
+	if !ok {
+		heap.Push(&w.due, sec)
+	}
+	w.buckets[sec] = append(b, i)
+	return sec
+}
+
+// pop takes out the earliest bucket if its second has passed.
+func (w *wheel) pop(now int64) ([]uint32, bool) {
+	if len(w.due) == 0 || w.due[0]*1e9 > now {
+		return nil, false
+	}
+	sec := heap.Pop(&w.due).(int64)
+	b := w.buckets[sec]
+	delete(w.buckets, sec)
+	return b, true
+}
