@@ -1,0 +1,108 @@
+package report
+
+import "net/netip"
+
+// This file is the last object of every report: totals over the whole capture,
+// whatever was selected for listing. totals.go fills it.
+
+// Summary is the last object of a report.
+type Summary struct {
+	Type     string  `json:"type" doc:"Always summary."`
+	Start    Time    `json:"start,omitzero" doc:"First packet of the capture."`
+	End      Time    `json:"end,omitzero" doc:"Last packet of the capture."`
+	Duration Seconds `json:"duration_s" doc:"Time between them."`
+
+	Connections uint64 `json:"connections" doc:"Connections in the capture."`
+	Listed      uint64 `json:"listed" doc:"Connections that this report lists."`
+	Packets     uint64 `json:"packets" doc:"Packets of all connections."`
+	Bytes       uint64 `json:"bytes" doc:"Payload bytes of all connections."`
+
+	Opens    []Count        `json:"opens" doc:"Connections by how they opened."`
+	Closes   []Count        `json:"closes" doc:"Connections by how they closed."`
+	States   []StateCount   `json:"states" doc:"Endpoints by the state they were last in."`
+	Severity []Count        `json:"severities" doc:"Findings by severity, worst first."`
+	Findings []FindingCount `json:"findings" doc:"Findings by rule, worst first."`
+	Affected uint64         `json:"connections_with_findings" doc:"Connections with a finding above info."`
+
+	TimeWait TimeWaitHolders `json:"time_wait" doc:"Who held TIME-WAIT when the trace ended."`
+	Reused   Reused          `json:"reused" doc:"Tuples that were used again."`
+
+	Undetermined uint64  `json:"undetermined_endpoints" doc:"Endpoints whose state the packets do not decide."`
+	OneSided     uint64  `json:"one_sided" doc:"Connections with packets of one direction only."`
+	RoleGuessed  uint64  `json:"role_guessed" doc:"Connections of which no SYN was seen."`
+	MPTCP        uint64  `json:"mptcp" doc:"Subflows of Multipath TCP."`
+	Quality      Quality `json:"quality" doc:"What the capture lacks."`
+}
+
+// Count is a number of connections or findings of one kind.
+type Count struct {
+	Kind  string `json:"kind" doc:"The kind."`
+	Count uint64 `json:"count" doc:"How many."`
+}
+
+// StateCount is the number of endpoints in a state.
+type StateCount struct {
+	State  State  `json:"state" doc:"The state."`
+	Client uint64 `json:"client" doc:"Clients in it."`
+	Server uint64 `json:"server" doc:"Servers in it."`
+}
+
+// FindingCount is the number of findings of a rule.
+type FindingCount struct {
+	ID          FindingID `json:"id" doc:"Rule."`
+	Family      Family    `json:"family" doc:"Family of the rule."`
+	Severity    Severity  `json:"severity" doc:"Worst severity it was found with."`
+	Count       uint64    `json:"count" doc:"Findings."`
+	Connections uint64    `json:"connections" doc:"Connections that have one or more."`
+}
+
+// TimeWaitHolders says who held TIME-WAIT when the trace ended.
+type TimeWaitHolders struct {
+	Endpoints uint64       `json:"endpoints" doc:"Endpoints in TIME-WAIT at the end of the trace."`
+	Entered   uint64       `json:"entered" doc:"Endpoints that entered TIME-WAIT at all."`
+	Hosts     []HolderHost `json:"hosts" doc:"The hosts that held most, most first; at most 100."`
+	MoreHosts uint64       `json:"more_hosts,omitzero" doc:"Hosts beyond those listed."`
+}
+
+// HolderHost is one host that held TIME-WAIT.
+type HolderHost struct {
+	IP       netip.Addr `json:"ip" doc:"Address of the host."`
+	Held     uint64     `json:"held" doc:"Endpoints in TIME-WAIT at the end of the trace."`
+	Entered  uint64     `json:"entered" doc:"Endpoints that entered TIME-WAIT at all."`
+	MostLeft Seconds    `json:"most_left_s" doc:"The longest that one of them still lasts."`
+}
+
+// Reused counts tuples that were used again.
+type Reused struct {
+	Connections  uint64      `json:"connections" doc:"Connections on a tuple that the capture has seen before."`
+	Services     []ReusePair `json:"services" doc:"Where it happened most, most first; at most 100."`
+	MoreServices uint64      `json:"more_services,omitzero" doc:"Pairs beyond those listed."`
+}
+
+// ReusePair is a client host and a service whose tuples were used again.
+type ReusePair struct {
+	Client      netip.Addr `json:"client" doc:"Host of the client."`
+	Server      Address    `json:"server" doc:"The service."`
+	Connections uint64     `json:"connections" doc:"Connections between them on a tuple used before."`
+}
+
+// Quality is what the capture lacks and what was not used. Frames is always
+// Segments plus the sum of Skipped.
+type Quality struct {
+	Frames      uint64    `json:"frames" doc:"Frames read."`
+	Segments    uint64    `json:"segments" doc:"Frames that gave a TCP segment."`
+	Skipped     []Count   `json:"skipped" doc:"Frames that gave none, by reason."`
+	Marks       []Count   `json:"marks" doc:"Segments that were used but are not whole, and the like, by kind."`
+	LinkTypes   []uint32  `json:"unknown_link_types,omitempty" doc:"LINKTYPE_ numbers that are not supported."`
+	Dropped     *uint64   `json:"dropped,omitempty" doc:"Packets that the capture says it lost; absent if it does not say."`
+	Setback     Seconds   `json:"largest_setback_s,omitzero" doc:"Largest step backwards in time."`
+	Damage      []Problem `json:"damage,omitempty" doc:"Files that could not be read to their end."`
+	Warnings    []Problem `json:"warnings,omitempty" doc:"What else was noticed of the files."`
+	Interrupted bool      `json:"interrupted,omitzero" doc:"Reading was stopped before the end of the capture."`
+}
+
+// Problem is something about one file.
+type Problem struct {
+	File string `json:"file" doc:"Path."`
+	Text string `json:"text" doc:"What it is."`
+}
