@@ -224,8 +224,8 @@ func TestCheckFillsInAndSorts(t *testing.T) {
 func TestDocuments(t *testing.T) {
 	table := Table()
 	for _, r := range All() {
-		if !strings.Contains(table, "| `"+r.ID+"` |") {
-			t.Errorf("%s is not in the table", r.ID)
+		if strings.Contains(table, "| `"+r.ID+"` |") != (r.Check != nil) {
+			t.Errorf("%s: in the table although nothing looks for it, or the reverse", r.ID)
 		}
 		for _, text := range []string{r.Text(), r.Markdown()} {
 			for _, part := range []string{r.ID, r.Title, "What it means", "Usual causes", "false alarm", "look at next"} {

@@ -44,7 +44,8 @@ type Rule struct {
 	LookNext    string              // what to look at next
 
 	// Check judges a retired connection. A finding that it returns without an
-	// ID takes ID, Family and Severity of the rule.
+	// ID takes ID, Family and Severity of the rule. nil: the situation is
+	// explained, but this version does not look for it.
 	Check func(*reassembly.Case) []reassembly.Finding
 }
 
@@ -158,6 +159,9 @@ func (r Rule) Text() string {
 	for _, p := range r.parts() {
 		fmt.Fprintf(&b, "\n%s: %s\n", p[0], p[1])
 	}
+	if r.Check == nil {
+		fmt.Fprintf(&b, "\n%s\n", notChecked)
+	}
 	return b.String()
 }
 
@@ -168,15 +172,23 @@ func (r Rule) Markdown() string {
 	for _, p := range r.parts() {
 		fmt.Fprintf(&b, "\n**%s.** %s\n", p[0], p[1])
 	}
+	if r.Check == nil {
+		fmt.Fprintf(&b, "\n%s\n", notChecked)
+	}
 	return b.String()
 }
 
-// Table is a Markdown table of all rules.
+const notChecked = "This version explains the situation but does not look for it."
+
+// Table is a Markdown table of the rules that are looked for.
 func Table() string {
 	var b strings.Builder
 	b.WriteString("| finding | severity | what it says | rule |\n|---|---|---|---|\n")
 	family := ""
 	for _, r := range registry {
+		if r.Check == nil {
+			continue
+		}
 		if r.Family != family {
 			family = r.Family
 			fmt.Fprintf(&b, "| **%s** | | | |\n", family)

@@ -1,0 +1,76 @@
+# make run      build, and report on a fixture (or FILE=x.pcap)
+# make test     test both builds: with libpcap, and without cgo
+# make help     all targets
+
+FILE     ?= fixtures/kernel/07a_last_ack_lost_after.pcap
+FUZZTIME ?= 10s
+COUNT    ?= 6
+
+# Where pcap.h is missing, or there is no C compiler, the program is built in
+# pure Go: all of it but BPF text expressions.
+PCAP := $(shell $${CC:-cc} -E -x c -include pcap.h /dev/null >/dev/null 2>&1 && echo yes)
+ifeq ($(PCAP),yes)
+  TAGS :=
+  ENV  :=
+else
+  TAGS := -tags nolibpcap
+  ENV  := CGO_ENABLED=0
+endif
+PURE   := CGO_ENABLED=0
+NOPCAP := -tags nolibpcap
+TOOL   := go tool -modfile=tools.mod
+
+.PHONY: help run build test race lint bench fuzz golden docs clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+build: ## build bin/finwait
+	@if [ '$(PCAP)' != yes ]; then \
+	  echo 'pcap.h is missing: building in pure Go, without BPF text expressions (Debian: apt-get install libpcap-dev)' >&2; fi
+	@mkdir -p bin
+	$(ENV) go build $(TAGS) -o bin/finwait ./cmd/finwait
+
+run: build ## report on FILE, a fixture by default
+	@./bin/finwait read $(ARGS) $(FILE)
+
+test: ## test both builds; installs what the tests need where it may
+	@.ci/deps
+	@$(MAKE) --no-print-directory test-libpcap test-pure
+
+.PHONY: test-libpcap test-pure
+test-libpcap:
+	@if [ '$(PCAP)' = yes ]; then echo 'go test $(TESTFLAGS) ./...'; go test $(TESTFLAGS) ./...; \
+	 elif [ -n '$(CI)' ]; then echo 'pcap.h is missing: the build with libpcap cannot be tested' >&2; exit 1; \
+	 else echo 'pcap.h is missing: only the build without libpcap is tested' >&2; fi
+
+test-pure:
+	$(PURE) go test $(NOPCAP) $(TESTFLAGS) ./...
+
+race: ## test with the race detector (needs a C compiler)
+	go test $(TAGS) -race $(TESTFLAGS) ./...
+
+lint: ## gofmt, go vet on both builds, golangci-lint (built on first use, some minutes)
+	@bad=$$(gofmt -l capture cmd fixtures reassembly report); if [ -n "$$bad" ]; then echo "not formatted by gofmt:"; echo "$$bad"; exit 1; fi
+	@if [ '$(PCAP)' = yes ]; then echo 'go vet ./...'; go vet ./...; fi
+	$(PURE) go vet $(NOPCAP) ./...
+	$(ENV) $(TOOL) golangci-lint run $(if $(TAGS),--build-tags nolibpcap) ./...
+
+bench: ## benchmarks into bench.txt; BASE=old.txt compares
+	$(ENV) go test $(TAGS) -run '^$$' -bench . -benchmem -count $(COUNT) ./... | tee bench.txt
+	@if [ -n '$(BASE)' ]; then $(TOOL) benchstat '$(BASE)' bench.txt; fi
+
+fuzz: ## each fuzz target for FUZZTIME
+	@$(ENV) .ci/fuzz '$(FUZZTIME)' $(TAGS)
+
+golden: ## rewrite golden files and generated documents; review the diff
+	@for dir in $$(grep -rlE 'flag\.Bool\("update"' --include='*_test.go' capture cmd fixtures reassembly report | xargs -n1 dirname | sort -u); do \
+	  echo "go test ./$$dir -update"; $(ENV) go test $(TAGS) "./$$dir" -update || exit 1; done
+
+docs: build ## rewrite the generated documents and the README's report
+	$(ENV) go test $(TAGS) ./reassembly/tcpstate ./reassembly/anomaly -update
+	@.ci/docs '$(FILE)'
+
+clean: ## remove what was built
+	rm -rf bin bench.txt
