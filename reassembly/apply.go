@@ -101,7 +101,10 @@ func (m *machine) send(i int32, x int) {
 		return
 	}
 	m.midstream(i, x)
-	if r.flags&FlagACK != 0 {
+	if k.missed != noMissedFIN {
+		m.sendMissedFIN(i, x)
+	}
+	if r.flags&FlagACK != 0 && k.missed != missedInEstablished {
 		// What it acknowledges it has received, whoever saw it.
 		if !e.hasRcv || seqnum.Less(e.rcvNxt, r.ack) && k.kind != lateOriginal {
 			m.impliedReceipt(i, x)
@@ -225,6 +228,18 @@ func (m *machine) sendFIN(i int32, x int) {
 		return
 	}
 	m.event(x, tcpstate.SendFIN, i, "send FIN", Observed)
+}
+
+// sendMissedFIN: side x sent a FIN that the tap did not see before segment i.
+func (m *machine) sendMissedFIN(i int32, x int) {
+	st := m.event(x, tcpstate.SendFIN, -1, "send FIN, not seen", Presumed)
+	if st == nil {
+		return
+	}
+	st.at, st.inferred = m.recs[i].at, m.recs[i].pkt
+	if st.state == tcpstate.LastAck {
+		st.alt = tcpstate.Closing
+	}
 }
 
 // confirmInferredFIN: a FIN that was only inferred before is now seen (rule 6).

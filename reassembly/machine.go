@@ -42,27 +42,36 @@ const (
 	keepAlive                 // a probe below SND.NXT; carries nothing
 )
 
+// missedFIN says in which state a FIN was sent that the tap did not see.
+type missedFIN uint8
+
+const (
+	noMissedFIN         missedFIN = iota
+	missedInEstablished           // before the peer's FIN came: FIN-WAIT-1, then CLOSING
+	missedInCloseWait             // after it: LAST-ACK
+)
+
 // mark is what a machine knows of a rec besides the rec.
 type mark struct {
 	kind    copyKind
 	recv    receipt
-	unsent  bool   // a forged RST: its alleged sender did not send it (rule 14c)
-	proven  bool   // a later packet proves that it arrived
-	tsNew   bool   // its TSval is above every earlier one of its sender
-	crossed bool   // a copy of it met its ACK on the way
-	reason  string // why it was not received
-	orig    int32  // the earlier segment it copies, -1 if none
-	until   int32  // delayed: the segment after which it arrived
-	refuter int32  // the segment that refuted it, -1
-	copies  int32  // unanswered copies of it so far
-	idStep  int32  // IP-ID minus the sender's last one; 0: not known
-	prevEnd uint32 // the sender's highest end before it
-	prevAck uint32 // the sender's highest ACK before it
-	peerAck uint32 // the receiver's highest ACK before it
-	peerEnd uint32 // the receiver's highest end before it
-	hadEnd  bool   // prevEnd is valid
-	hadAck  bool   // prevAck is valid
-	hasPeer bool   // peerAck is valid
+	unsent  bool      // a forged RST: its alleged sender did not send it (rule 14c)
+	proven  bool      // a later packet proves that it arrived
+	tsNew   bool      // its TSval is above every earlier one of its sender
+	missed  missedFIN // its sender's FIN was missed just before it (rule 6)
+	reason  string    // why it was not received
+	orig    int32     // the earlier segment it copies, -1 if none
+	until   int32     // delayed: the segment after which it arrived
+	refuter int32     // the segment that refuted it, -1
+	copies  int32     // unanswered copies of it so far
+	idStep  int32     // IP-ID minus the sender's last one; 0: not known
+	prevEnd uint32    // the sender's highest end before it
+	prevAck uint32    // the sender's highest ACK before it
+	peerAck uint32    // the receiver's highest ACK before it
+	peerEnd uint32    // the receiver's highest end before it
+	hadEnd  bool      // prevEnd is valid
+	hadAck  bool      // prevAck is valid
+	hasPeer bool      // peerAck is valid
 }
 
 // mstep is a Step under construction.

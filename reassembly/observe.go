@@ -92,7 +92,7 @@ func (m *machine) classify(i int32, s, p *sender) {
 		return
 	}
 	k.orig = m.firstCopy(i)
-	if k.orig >= 0 || m.dropped > 0 || seqnum.Less(r.seq, s.contig) {
+	if k.orig >= 0 || r.flags&FlagSYN == 0 && (m.dropped > 0 || seqnum.Less(r.seq, s.contig)) {
 		k.kind = retransmission
 	}
 	// Else it fills a hole: bytes that the tap never saw before.
@@ -136,6 +136,7 @@ func (m *machine) firstCopy(i int32) int32 {
 	for j := range i {
 		o := &m.recs[j]
 		if m.own(j, r.side()) && o.span() > 0 && o.flags&FlagRST == 0 &&
+			(r.flags&FlagSYN == 0 || (r.flags^o.flags)&FlagACK == 0) && // a SYN-ACK is no copy of a bare SYN
 			seqnum.Overlap(o.seq, o.end(), r.seq, r.end()) {
 			return j
 		}

@@ -38,10 +38,16 @@ func (m *machine) refute(i int32) bool {
 	if m.proveArrivals(i, x) {
 		changed = true
 	}
+	if m.answeredAfterAll(i, x) {
+		changed = true
+	}
 	if m.refuteRST(i, x) {
 		changed = true
 	}
 	if m.notCovered(i, x) {
+		changed = true
+	}
+	if m.missFIN(i, x) {
 		changed = true
 	}
 	if k.kind == retransmission {
@@ -118,10 +124,17 @@ func (m *machine) resent(i int32, x int) bool {
 		if !m.own(j, x) || o.span() == 0 || o.flags&FlagRST != 0 || !seqnum.Overlap(o.seq, o.end(), r.seq, r.end()) {
 			continue
 		}
-		if k.recv == notReceived || m.ackSeen(x, o, r) {
+		if m.ackSeen(x, o, r) {
 			continue
 		}
 		k.copies++
+		if k.copies >= unansweredMax && m.unansweredSince(j, i, x) {
+			m.judge(i, notReceived, i, whyUnanswered)
+			changed = true
+		}
+		if k.recv == notReceived {
+			continue
+		}
 		if k.proven || m.provenBefore(j, i, x) {
 			k.proven = true
 			m.noteUnseenACK(j, i, x)
@@ -133,6 +146,32 @@ func (m *machine) resent(i int32, x int) bool {
 		changed = true
 	}
 	return changed
+}
+
+// unansweredSince: side 1-x sent nothing between j and i.
+func (m *machine) unansweredSince(j, i int32, x int) bool {
+	for n := j + 1; n < i; n++ {
+		if m.own(n, 1-x) {
+			return false
+		}
+	}
+	return true
+}
+
+// answeredAfterAll: side x acknowledges what was given up as unanswered: the
+// latest copy arrived (rule 13).
+func (m *machine) answeredAfterAll(i int32, x int) bool {
+	for j := i - 1; j >= 0; j-- {
+		k := &m.marks[j]
+		if k.reason == whyUnanswered && k.recv == notReceived && m.own(j, 1-x) {
+			if m.acks(i, m.recs[j].end()) {
+				m.judge(j, received, -1, "")
+				return true
+			}
+			return false
+		}
+	}
+	return false
 }
 
 // ackSeen: the receiver acknowledged part of o that the copy carries as well.
@@ -176,6 +215,15 @@ func (m *machine) echoProves(j, n int32) bool {
 		(!k.hasPeer || seqnum.LessEq(s.seq, k.peerAck))
 }
 
+// echoPredates: ACK n covers copy c, but echoes an older TSval although c was
+// next in order: n's sender had the bytes before c came (a TIME-WAIT holder
+// never refreshes its echo; RFC 7323 section 4.3, rule 22).
+func (m *machine) echoPredates(c, n int32) bool {
+	s, a, k := &m.recs[c], &m.recs[n], &m.marks[c]
+	return s.bits&a.bits&recTS != 0 && a.flags&FlagACK != 0 && k.tsNew && seqnum.LessEq(s.end(), a.ack) &&
+		seqnum.Less(a.tsecr, s.tsval) && k.hasPeer && seqnum.LessEq(s.seq, k.peerAck)
+}
+
 // sackProves: a SACK block of n covers all of j. A block at or below the
 // cumulative ACK tells of a duplicate (D-SACK, RFC 2883 section 4): j arrived
 // at least once more than once.
@@ -211,19 +259,23 @@ func (m *machine) proveArrivals(i int32, x int) bool {
 	d, isD := r.dsack()
 	for j := range i {
 		k := &m.marks[j]
-		if k.recv != notReceived || k.reason != whyResent && k.reason != whyUnanswered || !m.own(j, 1-x) || k.refuter < 0 {
+		if k.recv != notReceived || k.reason != whyResent || !m.own(j, 1-x) || k.refuter < 0 {
 			continue
 		}
 		o := &m.recs[j]
+		byOld := m.echoPredates(k.refuter, i)
 		byD := isD && seqnum.LessEq(d.Left, o.seq) && seqnum.LessEq(o.end(), d.Right)
-		if !byD && !m.echoProves(j, i) {
+		if !byD && !byOld && !m.echoProves(j, i) {
 			continue
 		}
-		if byD && !m.dsackNames(j, i, d) {
+		if byD && !byOld && !m.dsackNames(j, i, d) {
 			continue
 		}
 		by := k.refuter
 		k.recv, k.reason, k.refuter, k.proven = received, "", -1, true
+		if k.until >= 0 {
+			k.recv = delayed
+		}
 		changed = true
 		m.foldLoss(j)
 		m.noteProven(j, by, i, 1-x, byD)
@@ -281,6 +333,47 @@ func (m *machine) notCovered(i int32, x int) bool {
 		changed = true
 	}
 	return changed
+}
+
+// missFIN: side x's first segment that covers the peer's FIN begins one past
+// its known end: a FIN of its own was missed (rule 6). Data at that place later
+// shows that it was only a byte.
+func (m *machine) missFIN(i int32, x int) bool {
+	r, k, s, p := &m.recs[i], &m.marks[i], &m.snd[x], &m.snd[1-x]
+	if r.len > 0 {
+		for j := range i {
+			if o := &m.marks[j]; o.missed != noMissedFIN && m.recs[j].side() == x && o.prevEnd == r.seq {
+				o.missed = noMissedFIN
+				for n := range j {
+					if f := &m.marks[n]; f.recv == delayed && f.until == j {
+						m.judge(n, received, -1, "")
+						f.until = -1
+					}
+				}
+				return true
+			}
+		}
+		return false
+	}
+	if r.flags&(FlagACK|FlagFIN|FlagSYN) != FlagACK || s.hasFIN || !p.hasFIN || !k.hadEnd || r.seq != k.prevEnd+1 ||
+		seqnum.Less(r.ack, p.fin+1) || k.hadAck && seqnum.LessEq(p.fin+1, k.prevAck) {
+		return false
+	}
+	copies, last := 0, int32(-1)
+	for j := range i {
+		if m.own(j, 1-x) && m.recs[j].flags&(FlagFIN|FlagRST) == FlagFIN {
+			copies, last = copies+1, j
+		}
+	}
+	switch {
+	case copies == 1:
+		k.missed = missedInEstablished
+		m.marks[last].until = i
+		m.judge(last, delayed, i, whyCrossed)
+	case copies > 1:
+		k.missed = missedInCloseWait
+	}
+	return copies > 0
 }
 
 // refuteRST: side x goes on after a reset that should have killed it, or that
@@ -363,8 +456,12 @@ func (m *machine) refuteByRST(i int32, x int) bool {
 				changed = true
 			}
 		case tcpstate.Established:
-			if s.rec >= cause && (o.flags&FlagSYN != 0 || o.pureACK() || o.flags&FlagFIN != 0) {
-				m.judge(s.rec, notReceived, i, whyRefusedRST)
+			if s.rec >= cause { // nor did anything else that could have opened it
+				for j := s.rec; j < i; j++ {
+					if m.own(j, 1-x) && m.marks[j].recv == received {
+						m.judge(j, notReceived, i, whyRefusedRST)
+					}
+				}
 				changed = true
 			}
 		}

@@ -86,6 +86,11 @@ func (m *machine) receiveRST(i int32, y int) {
 		e.undetermined = true
 		return
 	}
+	if tcpstate.Next(e.state, tcpstate.ReceiveRST).To == tcpstate.Listen {
+		// The endpoint is the connection's own (rule 9).
+		m.step(y, tcpstate.Closed, i, "receive RST, listener continues", Presumed)
+		return
+	}
 	m.event(y, tcpstate.ReceiveRST, i, "receive RST", Presumed)
 }
 
