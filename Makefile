@@ -51,8 +51,9 @@ test-pure:
 race: ## test with the race detector (needs a C compiler)
 	go test $(TAGS) -race $(TESTFLAGS) ./...
 
-lint: ## gofmt, go vet on both builds, golangci-lint (built on first use, some minutes)
+lint: ## gofmt, go mod tidy, go vet on both builds, golangci-lint (built on first use, some minutes)
 	@bad=$$(gofmt -l capture cmd fixtures reassembly report); if [ -n "$$bad" ]; then echo "not formatted by gofmt:"; echo "$$bad"; exit 1; fi
+	go mod tidy -diff
 	@if [ '$(PCAP)' = yes ]; then echo 'go vet ./...'; go vet ./...; fi
 	$(PURE) go vet $(NOPCAP) ./...
 	$(ENV) $(TOOL) golangci-lint run $(if $(TAGS),--build-tags nolibpcap) ./...

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/finwait/finwait/reassembly"
+	"github.com/finwait/finwait/reassembly/tcpstate"
 )
 
 // catalogue is every id with its severity letter, family by family. It stands
@@ -89,21 +90,27 @@ func TestRulesAreWhole(t *testing.T) {
 	}
 }
 
-// TestReferencesResolve looks up each id that a text names.
+// TestReferencesResolve looks up each id that a text names, here or in the
+// explanation of a state.
 func TestReferencesResolve(t *testing.T) {
-	word := regexp.MustCompile(`[a-z][a-z0-9]*(?:-[a-z0-9]+)+`)
+	texts := map[string]string{}
 	prefixes := map[string]bool{}
 	for _, r := range All() {
+		texts[r.ID] = r.Text()
 		head, _, _ := strings.Cut(r.ID, "-")
 		prefixes[head] = true
 	}
+	for s := range tcpstate.State(tcpstate.NumStates) {
+		texts[s.String()] = s.Explain()
+	}
+	word := regexp.MustCompile(`[a-z][a-z0-9]*(?:-[a-z0-9]+)+`)
 	// Words of plain English that begin like an id, and states as ss spells them.
 	plain := []string{"half-close", "half-closed", "half-open", "close-wait", "keep-alive", "keep-alives", "time-out", "time-outs"}
-	for _, r := range All() {
-		for _, w := range word.FindAllString(r.Text(), -1) {
+	for name, text := range texts {
+		for _, w := range word.FindAllString(text, -1) {
 			head, _, _ := strings.Cut(w, "-")
 			if _, ok := Lookup(w); !ok && prefixes[head] && !slices.Contains(plain, w) {
-				t.Errorf("%s speaks of %q, which is no finding", r.ID, w)
+				t.Errorf("%s speaks of %q, which is no finding", name, w)
 			}
 		}
 	}
