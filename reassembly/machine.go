@@ -55,23 +55,24 @@ const (
 type mark struct {
 	kind    copyKind
 	recv    receipt
-	unsent  bool      // a forged RST: its alleged sender did not send it (rule 14c)
-	proven  bool      // a later packet proves that it arrived
-	tsNew   bool      // its TSval is above every earlier one of its sender
-	missed  missedFIN // its sender's FIN was missed just before it (rule 6)
-	reason  string    // why it was not received
-	orig    int32     // the earlier segment it copies, -1 if none
-	until   int32     // delayed: the segment after which it arrived
-	refuter int32     // the segment that refuted it, -1
-	copies  int32     // unanswered copies of it so far
-	idStep  int32     // IP-ID minus the sender's last one; 0: not known
-	prevEnd uint32    // the sender's highest end before it
-	prevAck uint32    // the sender's highest ACK before it
-	peerAck uint32    // the receiver's highest ACK before it
-	peerEnd uint32    // the receiver's highest end before it
-	hadEnd  bool      // prevEnd is valid
-	hadAck  bool      // prevAck is valid
-	hasPeer bool      // peerAck is valid
+	unsent  bool       // a forged RST: its alleged sender did not send it (rule 14c)
+	proven  bool       // a later packet proves that it arrived
+	tsNew   bool       // its TSval is above every earlier one of its sender
+	rst     rstVerdict // a reset: how its receiver should judge it
+	missed  missedFIN  // its sender's FIN was missed just before it (rule 6)
+	reason  string     // why it was not received
+	orig    int32      // the earlier segment it copies, -1 if none
+	until   int32      // delayed: the segment after which it arrived
+	refuter int32      // the segment that refuted it, -1
+	copies  int32      // unanswered copies of it so far
+	idStep  int32      // IP-ID minus the sender's last one; 0: not known
+	prevEnd uint32     // the sender's highest end before it
+	prevAck uint32     // the sender's highest ACK before it
+	peerAck uint32     // the receiver's highest ACK before it
+	peerEnd uint32     // the receiver's highest end before it
+	hadEnd  bool       // prevEnd is valid
+	hadAck  bool       // prevAck is valid
+	hasPeer bool       // peerAck is valid
 }
 
 // mstep is a Step under construction.
@@ -117,12 +118,9 @@ type sender struct {
 	npend        int
 	stats        EndpointStats
 	lastWin      uint16
-	lastAckPkt   Packet
 	synScale     uint8
 	synHasScale  bool
-	dupRun       int
 	dataSent     bool
-	dsacks       int
 	firstAt      int64
 	lastAt       int64
 	finAt        int64

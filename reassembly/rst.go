@@ -79,7 +79,8 @@ func (m *machine) answered(i int32, x int) int32 {
 // receiveRST: only an acceptable reset moves its receiver.
 func (m *machine) receiveRST(i int32, y int) {
 	e := &m.e[y]
-	if len(e.steps) == 0 || m.acceptRST(i, y) != rstExact {
+	m.marks[i].rst = m.acceptRST(i, y)
+	if len(e.steps) == 0 || m.marks[i].rst != rstExact {
 		return
 	}
 	if m.hopeless(i, 1-y) {

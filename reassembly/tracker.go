@@ -30,28 +30,30 @@ func (o Options) withDefaults() Options {
 // time is what the segments and Advance say. It is not safe for use by several
 // goroutines at once.
 type Tracker struct {
-	o      Options
-	table  *table
-	wheel  wheel
-	conns  [][]conn
-	used   uint32
-	free   []uint32
-	slab   slab
-	long   map[uint32]*machine // machines of connections too long for a plain log
-	pool   []*machine
-	m      machine // works out one retired connection at a time
-	now    int64   // trace clock: the highest time seen
-	next   uint32  // last id given
-	live   int
-	maxMSL int64
-	ending bool // the trace is over: what is left is told as it stands
+	o        Options
+	table    *table
+	wheel    wheel
+	conns    [][]conn
+	used     uint32
+	free     []uint32
+	slab     slab
+	long     map[uint32]*machine // machines of connections too long for a plain log
+	pool     []*machine
+	m        machine // works out one retired connection at a time
+	now      int64   // trace clock: the highest time seen
+	next     uint32  // last id given
+	live     int
+	maxMSL   int64
+	previous map[uint32]*Previous // of connections that reuse a tuple
+	kase     Case
+	ending   bool // the trace is over: what is left is told as it stands
 }
 
 const connChunk = 1 << 10
 
 // NewTracker makes an empty Tracker.
 func NewTracker(o Options) *Tracker {
-	t := &Tracker{o: o.withDefaults(), table: newTable(), long: map[uint32]*machine{}}
+	t := &Tracker{o: o.withDefaults(), table: newTable(), long: map[uint32]*machine{}, previous: map[uint32]*Previous{}}
 	t.wheel.buckets = map[int64][]uint32{}
 	t.maxMSL = int64(t.o.MSL)
 	for _, d := range t.o.HostMSL {
@@ -124,6 +126,7 @@ func (t *Tracker) open(key FlowKey, swapped bool, h uint64, old uint32) uint32 {
 		o.newer = i
 		o.reusedBy = t.next
 		t.conn(i).reuses = o.id
+		t.previous[i] = t.remember(old, swapped)
 	}
 	t.table.put(h, old, i, t.hashOf)
 	return i
@@ -328,6 +331,7 @@ func (t *Tracker) drop(i uint32) {
 		t.pool = append(t.pool, t.long[i])
 		delete(t.long, i)
 	}
+	delete(t.previous, i)
 	*c = conn{}
 	t.free = append(t.free, i)
 	t.live--
@@ -354,7 +358,12 @@ func (t *Tracker) tell(i uint32, at int64, why string) *Lifecycle {
 		l.Close = CloseSuperseded
 	}
 	if t.o.Check != nil {
-		t.o.Check(&Case{Life: l, m: m, c: c, t: t})
+		t.kase = Case{Life: l, Now: at, Ended: t.ending, Prev: t.previous[i], m: m, c: c, client: 0,
+			segments: t.kase.segments[:0], losses: t.kase.losses[:0]}
+		if l.Client != c.endpoint(0) {
+			t.kase.client = 1
+		}
+		t.o.Check(&t.kase)
 	}
 	return l
 }
