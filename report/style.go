@@ -152,3 +152,6 @@ func decimal(s Seconds, scale float64) string {
 	text := strconv.FormatFloat(float64(s)/nsPerSecond*scale, 'f', 3, 64)
 	return strings.TrimRight(strings.TrimRight(text, "0"), ".")
 }
+
+// Wrap breaks text at spaces into lines of at most width columns; 0 means one line.
+func Wrap(text string, width int) []string { return wrap(text, width) }

@@ -178,7 +178,7 @@ func (t *text) timeWait(s *Summary, c *Capture) {
 			}
 			words = append(words, fmt.Sprintf("%s %s (%s left at most)", h.IP, thousands(h.Held), span(h.MostLeft)))
 		}
-		line := fmt.Sprintf("%s of %s that entered it still held it at the end", thousands(s.TimeWait.Endpoints), plural(s.TimeWait.Entered, "endpoint"))
+		line := fmt.Sprintf("entered by %s, still held at the end by %s", plural(s.TimeWait.Entered, "endpoint"), thousands(s.TimeWait.Endpoints))
 		if len(words) > 0 {
 			line += ": " + strings.Join(words, ", ")
 		}

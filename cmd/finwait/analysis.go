@@ -1,0 +1,132 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"net/netip"
+
+	"github.com/finwait/finwait/capture"
+	"github.com/finwait/finwait/reassembly"
+	"github.com/finwait/finwait/report"
+)
+
+// This file is the way of the data: frames are decoded into segments, segments
+// go to the tracker, and what retires from it goes to the report.
+
+type analysis struct {
+	in     *capture.Reader
+	choice *filter
+	most   uint64 // packets to read, 0: all
+	stop   *interrupts
+
+	decoder     *capture.Decoder
+	first, last int64 // ns, least and greatest time of a frame
+	filtered    uint64
+	interrupted bool
+}
+
+// run reads to the end of the capture, to the count, or until it is interrupted.
+// Damage of a file is no error here: trace tells it.
+func (a *analysis) run(o reassembly.Options, w *report.Writer) error {
+	var failed error // of the report; the tracker has no use for it
+	o.Emit = func(l *reassembly.Lifecycle) {
+		if failed == nil {
+			failed = w.Add(l)
+		}
+	}
+	t := reassembly.NewTracker(o)
+	a.decoder = capture.NewDecoder(capture.DecoderOptions{})
+	if err := a.packets(t, &failed); err != nil || failed != nil {
+		return errors.Join(err, failed)
+	}
+	t.Close()
+	return failed
+}
+
+func (a *analysis) packets(t *reassembly.Tracker, failed *error) error {
+	var f capture.Frame
+	var seg reassembly.Segment
+	everything := a.choice.empty()
+	for n := uint64(0); a.most == 0 || n < a.most; n++ {
+		err := a.in.Next(&f)
+		if a.stop.stopped() {
+			a.interrupted = true
+			return nil
+		}
+		if err != nil {
+			var damage *capture.Error
+			if err == io.EOF || errors.As(err, &damage) {
+				return nil
+			}
+			return err
+		}
+		if n == 0 {
+			a.first, a.last = f.Time, f.Time
+		}
+		a.first, a.last = min(a.first, f.Time), max(a.last, f.Time)
+		skip := a.decoder.Decode(&f, &seg)
+		switch {
+		case skip != capture.NotSkipped:
+			t.Advance(f.Time)
+		case everything || a.choice.match(&seg):
+			t.Add(&seg)
+		default:
+			a.filtered++
+			t.Advance(f.Time)
+		}
+		if *failed != nil {
+			return nil
+		}
+	}
+	return nil
+}
+
+// trace sums up the capture itself.
+func (a *analysis) trace() report.Trace {
+	q := a.decoder.Quality()
+	out := report.Quality{
+		Frames: q.Frames, Segments: q.Segments - a.filtered, LinkTypes: q.UnknownLinkTypes(),
+		Setback: report.Seconds(q.LargestSetback), Interrupted: a.interrupted,
+	}
+	for _, s := range capture.Skips() {
+		n := q.Skips(s)
+		if s == capture.SkipFiltered {
+			n += a.filtered
+		}
+		out.Skipped = appendCount(out.Skipped, s.String(), n)
+	}
+	for _, m := range []report.Count{
+		{Kind: "cut-by-snaplen", Count: q.Cut}, {Kind: "header-cut", Count: q.HeadersCut},
+		{Kind: "length-unknown", Count: q.LengthUnknown}, {Kind: "bad-options", Count: q.BadOptions},
+		{Kind: "bad-checksum", Count: q.ChecksumBad}, {Kind: "duplicate", Count: q.Duplicates},
+		{Kind: "time-backwards", Count: q.TimeBackwards}, {Kind: "tunnelled", Count: q.Tunnelled},
+		{Kind: "reassembled", Count: q.Reassembled}, {Kind: "quoted-by-icmp", Count: q.Quoted},
+	} {
+		out.Marks = appendCount(out.Marks, m.Kind, m.Count)
+	}
+	for _, f := range a.in.Files() {
+		if f.HasDropped {
+			if out.Dropped == nil {
+				out.Dropped = new(uint64)
+			}
+			*out.Dropped += f.Dropped
+		}
+		// Standard input that was interrupted was not damaged.
+		if f.Damage != nil && (!a.interrupted || f.Path != "-") {
+			out.Damage = append(out.Damage, report.Problem{File: f.Path, Text: f.Damage.Error()})
+		}
+		for _, text := range f.Warnings {
+			out.Warnings = append(out.Warnings, report.Problem{File: f.Path, Text: text})
+		}
+	}
+	return report.Trace{Start: a.first, End: a.last, Quality: out}
+}
+
+func appendCount(list []report.Count, kind string, n uint64) []report.Count {
+	if n == 0 {
+		return list
+	}
+	return append(list, report.Count{Kind: kind, Count: n})
+}
+
+func addr(ip reassembly.IP) netip.Addr { return netip.AddrFrom16(ip).Unmap() }

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/finwait/finwait/reassembly"
+	"github.com/finwait/finwait/reassembly/anomaly"
+	"github.com/finwait/finwait/report"
+)
+
+// This file is the flags that the commands share, and what they turn into.
+
+type flags struct {
+	read      []string // -r
+	count     uint64
+	noResolve bool
+
+	format, output       string
+	msl                  []string
+	host, port, net      []string
+	only                 []string
+	minSeverity, sort    string
+	top                  int
+	all, quiet, noColor  bool
+	explain              bool
+	progress             string
+	key                  string
+	maxConnections       int
+	halfOpen, idle, half time.Duration
+}
+
+const (
+	progressAuto = "auto"
+	progressOn   = "on"
+	progressOff  = "off"
+)
+
+func (f *flags) register(c *cobra.Command) {
+	s := c.Flags()
+	s.SortFlags = false
+	s.StringVar(&f.format, "format", string(report.Text), "form of the report: "+formatList())
+	s.StringVarP(&f.output, "output", "o", "", "write the report to `FILE` instead of standard output")
+	s.BoolVarP(&f.all, "all", "a", false, "list every connection; text has only those with findings otherwise")
+	s.BoolVar(&f.explain, "explain", false, "text: print under each finding what it means and what could overturn it")
+	s.StringArrayVar(&f.only, "only", nil, "list only connections with `KEY=VALUE,...`; KEY is finding (id, family or pattern),\nstate (an endpoint was last in it), passed (was ever in it), open or close (repeatable)")
+	s.StringVar(&f.minSeverity, "min-severity", "", "list only findings at least as severe: error, warning, note or info, and their connections")
+	s.StringVar(&f.sort, "sort", "", "order of the connections: "+orderList()+"\n(default: severity for text, id for json, as they retire for ndjson)")
+	s.IntVar(&f.top, "top", 0, "list only the first `N` connections")
+
+	s.StringArrayVar(&f.msl, "msl", nil, "maximum segment lifetime, half of what TIME-WAIT lasts: a duration or a profile,\nrfc 120s, linux 30s, windows 60s, macos 15s; HOST=15s for one host (repeatable) (default 30s)")
+	s.StringArrayVar(&f.host, "host", nil, "look only at packets to or from this `ADDRESS` (repeatable)")
+	s.StringArrayVar(&f.port, "port", nil, "look only at packets to or from this TCP `PORT` (repeatable)")
+	s.StringArrayVar(&f.net, "net", nil, "look only at packets to or from this `NETWORK`, such as 10.0.0.0/8 (repeatable)")
+	s.StringVar(&f.key, "key", "", "what beside addresses and ports tells connections apart: +vlan, -tunnel, or both with a comma")
+
+	s.DurationVar(&f.halfOpen, "half-open-timeout", 5*time.Minute, "end a connection whose handshake never completed after such a silence")
+	s.DurationVar(&f.idle, "idle-timeout", 24*time.Hour, "end an open connection after such a silence")
+	s.DurationVar(&f.half, "half-closed-timeout", time.Hour, "end a connection with one FIN after such a silence")
+	s.IntVar(&f.maxConnections, "max-connections", 4_000_000, "connections held at once; beyond that the one silent for the longest is evicted, and told so")
+
+	s.StringArrayVarP(&f.read, "read", "r", nil, "read this `FILE`, as tcpdump has it; the same as naming it")
+	s.Uint64VarP(&f.count, "count", "c", 0, "stop after `N` packets")
+	s.BoolVarP(&f.noResolve, "no-resolve", "n", false, "accepted for tcpdump's sake: finwait never resolves names")
+	s.StringVar(&f.progress, "progress", progressAuto, "a line on standard error while reading: auto (when it is a terminal), on, off")
+	s.BoolVarP(&f.quiet, "quiet", "q", false, "say nothing on standard error but errors")
+	s.BoolVar(&f.noColor, "no-color", false, "no colours; NO_COLOR in the environment does the same")
+	f.complete(c)
+}
+
+// complete tells the shells what the flags take.
+func (f *flags) complete(c *cobra.Command) {
+	words := map[string][]string{
+		"format":       strings.Split(formatList(), ", "),
+		"min-severity": report.Severities,
+		"sort":         strings.Split(orderList(), ", "),
+		"msl":          profileNames(),
+		"progress":     {progressAuto, progressOn, progressOff},
+		"key":          {"+vlan", "-tunnel", "+vlan,-tunnel"},
+	}
+	for _, key := range report.OnlyKeys {
+		words["only"] = append(words["only"], key+"=")
+	}
+	for _, id := range anomaly.IDs() {
+		words["only"] = append(words["only"], "finding="+id)
+	}
+	c.Flags().VisitAll(func(flag *pflag.Flag) {
+		if list, ok := words[flag.Name]; ok {
+			// It fails only for a flag that does not exist, and this one does.
+			_ = c.RegisterFlagCompletionFunc(flag.Name, cobra.FixedCompletions(list, cobra.ShellCompDirectiveNoFileComp))
+		}
+	})
+}
+
+func formatList() string { return join(report.Formats) }
+func orderList() string  { return join(report.Orders) }
+
+func join[T ~string](list []T) string {
+	words := make([]string, len(list))
+	for i, w := range list {
+		words[i] = string(w)
+	}
+	return strings.Join(words, ", ")
+}
+
+// tracker makes the options of the core.
+func (f *flags) tracker() (reassembly.Options, error) {
+	o := reassembly.Options{
+		MSL: 30 * time.Second, HalfOpenTimeout: f.halfOpen, IdleTimeout: f.idle, HalfClosedTimeout: f.half,
+		MaxConnections: f.maxConnections, Check: anomaly.Check,
+	}
+	for _, value := range f.msl {
+		host, value, perHost := cutHost(value)
+		p, err := parseMSL(value)
+		switch {
+		case err != nil:
+			return o, err
+		case !perHost:
+			o.MSL, o.RestartByRFC = p.msl, p.byRFC
+			continue
+		}
+		ip, err := netip.ParseAddr(host)
+		if err != nil {
+			return o, usagef("--msl: %q is not an IP address", host)
+		}
+		if o.HostMSL == nil {
+			o.HostMSL = map[reassembly.IP]time.Duration{}
+		}
+		o.HostMSL[ip.As16()] = p.msl
+	}
+	for name, d := range map[string]time.Duration{"half-open": f.halfOpen, "idle": f.idle, "half-closed": f.half} {
+		if d <= 0 {
+			return o, usagef("--%s-timeout: %s is not above zero", name, d)
+		}
+	}
+	if f.maxConnections <= 0 {
+		return o, usagef("--max-connections: %d is not above zero", f.maxConnections)
+	}
+	for word := range strings.SplitSeq(f.key, ",") {
+		switch word {
+		case "":
+		case "+vlan":
+			o.KeyVLAN = true
+		case "-tunnel":
+			o.NoKeyTunnel = true
+		default:
+			return o, usagef("--key: %q is neither +vlan nor -tunnel", word)
+		}
+	}
+	return o, nil
+}
+
+// report makes the options of the report, but for its capture.
+func (f *flags) report() (report.Options, error) {
+	o := report.Options{Format: report.Format(f.format), Sort: report.Order(f.sort), Top: f.top,
+		Text: report.TextOptions{All: f.all, Explain: f.explain}}
+	if !slices.Contains(report.Formats, o.Format) {
+		return o, usagef("--format: there is no %q; the formats are %s", f.format, formatList())
+	}
+	if f.sort != "" && !slices.Contains(report.Orders, o.Sort) {
+		return o, usagef("--sort: there is no %q; the orders are %s", f.sort, orderList())
+	}
+	if f.top < 0 {
+		return o, usagef("--top: %d is below zero", f.top)
+	}
+	if o.Format != report.Text && f.explain {
+		return o, usagef("--explain is for the format text; 'finwait explain ID' tells what a finding means")
+	}
+	for _, expression := range f.only {
+		if err := o.Selection.Only(expression); err != nil {
+			return o, usagef("--only: %v", err)
+		}
+	}
+	if f.minSeverity != "" {
+		severity, err := report.ParseSeverity(f.minSeverity)
+		if err != nil {
+			return o, usagef("--min-severity: %v", err)
+		}
+		o.Selection.MinSeverity = severity
+		o.Text.Info = severity == reassembly.Info
+	}
+	if !slices.Contains([]string{progressAuto, progressOn, progressOff}, f.progress) {
+		return o, usagef("--progress: %q is not auto, on or off", f.progress)
+	}
+	return o, nil
+}
