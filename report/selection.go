@@ -265,8 +265,9 @@ func severityKey(findings []reassembly.Finding) uint64 {
 func DidYouMean(word string, known []string) string {
 	best, distance := "", max(2, len(word)/3)+1
 	for _, k := range known {
-		d := editDistance(word, k)
-		if strings.HasPrefix(k, word) || strings.HasSuffix(k, word) {
+		lower := strings.ToLower(k)
+		d := editDistance(strings.ToLower(word), lower)
+		if strings.HasPrefix(lower, strings.ToLower(word)) {
 			d = min(d, 1)
 		}
 		if d < distance {

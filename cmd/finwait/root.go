@@ -95,8 +95,8 @@ func newRoot(s streams) *cobra.Command {
 }
 
 func help(cmd *cobra.Command, args []string) error {
-	c, _, err := cmd.Root().Find(args)
-	if err != nil || c == nil {
+	c, rest, err := cmd.Root().Find(args)
+	if err != nil || len(rest) > 0 {
 		return usagef("there is no command %q", strings.Join(args, " "))
 	}
 	c.InitDefaultHelpFlag()

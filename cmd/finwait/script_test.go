@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/finwait/finwait/fixtures"
+)
+
+var update = flag.Bool("update", false, "write the expected texts of the scripts anew")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"finwait": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata/script",
+		UpdateScripts: *update,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"pcap": pcap, "head": head, "status": exitStatus, "interrupt": interrupt, "jsonlines": jsonLines, "onelined": oneLined,
+		},
+	})
+}
+
+// pcap SCRIPT FILE writes the capture of a script: one of the package fixtures
+// by its name, or a file of the test.
+func pcap(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: pcap SCRIPT FILE")
+	}
+	s, err := fixtures.Load(args[0])
+	if strings.HasSuffix(args[0], ".fin") {
+		s, err = fixtures.Parse(args[0], []byte(ts.ReadFile(args[0])))
+	}
+	ts.Check(err)
+	capture, err := s.Pcap()
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), capture, 0o644))
+}
+
+// head BYTES FROM TO writes the first bytes of a file.
+func head(ts *testscript.TestScript, neg bool, args []string) {
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(ts.ReadFile(args[1]))[:n], 0o644))
+}
+
+// status N FINWAIT-ARGUMENTS... runs finwait and wants the exit status N; its
+// outputs are in the files out and err of the working directory.
+func exitStatus(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	var out, errs bytes.Buffer
+	cmd := command(ts, args[1:])
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	_ = cmd.Run() // the status is looked at next
+	ts.Check(os.WriteFile(ts.MkAbs("out"), out.Bytes(), 0o644))
+	ts.Check(os.WriteFile(ts.MkAbs("err"), errs.Bytes(), 0o644))
+	if got := cmd.ProcessState.ExitCode(); got != want {
+		ts.Fatalf("exit status %d, want %d\n%s", got, want, errs.String())
+	}
+}
+
+func command(ts *testscript.TestScript, args []string) *exec.Cmd {
+	path := ts.Getenv("PATH")
+	program := ""
+	for _, dir := range strings.Split(path, string(os.PathListSeparator)) {
+		if _, err := os.Stat(dir + "/finwait"); err == nil {
+			program = dir + "/finwait"
+			break
+		}
+	}
+	cmd := exec.Command(program, args...)
+	cmd.Dir = ts.MkAbs(".")
+	cmd.Env = append(os.Environ(), "NO_COLOR="+ts.Getenv("NO_COLOR"))
+	return cmd
+}
+
+// interrupt SIGNAL STATUS FILE sends the signal to a finwait that waits for
+// more than FILE on its standard input.
+func interrupt(ts *testscript.TestScript, neg bool, args []string) {
+	which := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM}[args[0]]
+	want, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	cmd := command(ts, []string{"read", "-", "--format", "ndjson"})
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	in, err := cmd.StdinPipe()
+	ts.Check(err)
+	// A parent that ignores signals would have its child ignore them too.
+	signal.Reset(which)
+	ts.Check(cmd.Start())
+	_, err = in.Write([]byte(ts.ReadFile(args[2])))
+	ts.Check(err)
+	time.Sleep(300 * time.Millisecond)
+	ts.Check(cmd.Process.Signal(which))
+	_ = cmd.Wait() // the status is looked at next
+	if got := cmd.ProcessState.ExitCode(); got != want {
+		ts.Fatalf("exit status %d, want %d\n%s", got, want, errs.String())
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("out"), out.Bytes(), 0o644))
+	ts.Check(os.WriteFile(ts.MkAbs("err"), errs.Bytes(), 0o644))
+}
+
+// jsonlines FILE TYPE... wants one JSON object a line, of these types.
+func jsonLines(ts *testscript.TestScript, neg bool, args []string) {
+	lines := strings.Split(strings.TrimSpace(ts.ReadFile(args[0])), "\n")
+	var got []string
+	for _, line := range lines {
+		var o struct{ Type string }
+		if err := json.Unmarshal([]byte(line), &o); err != nil {
+			ts.Fatalf("%v: %s", err, line)
+		}
+		got = append(got, o.Type)
+	}
+	if strings.Join(got, " ") != strings.Join(args[1:], " ") {
+		ts.Fatalf("types %v, want %v", got, args[1:])
+	}
+}
+
+// onelined FILE wants exactly one line.
+func oneLined(ts *testscript.TestScript, neg bool, args []string) {
+	if text := ts.ReadFile(args[0]); strings.Count(text, "\n") != 1 || !strings.HasSuffix(text, "\n") {
+		ts.Fatalf("%s is not one line:\n%s", args[0], text)
+	}
+}
