@@ -1,17 +1,40 @@
 package capture
 
-import "github.com/finwait/finwait/reassembly"
+import (
+	"encoding/binary"
+	"maps"
+
+	"github.com/google/gopacket/layers"
+
+	"github.com/finwait/finwait/reassembly"
+)
+
+// Read this after source.go. Most packets of most captures are TCP over IPv4 or
+// IPv6 without extras over Ethernet: plain takes those apart in one pass. All
+// others, and whatever is odd about a packet, go to walk.go, which goes layer by
+// layer. Both end in tcp.go.
 
 // DecoderOptions sets what a Decoder does beside taking frames apart. The zero
 // value is the ordinary way.
 type DecoderOptions struct {
-	VerifyChecksums bool // check TCP checksums of completely captured segments; else ChecksumUnknown
+	VerifyChecksums bool       // check TCP checksums of completely captured segments; else ChecksumUnknown
+	Filter          *Filter    // nil: all frames
+	FilterInner     bool       // apply Filter to the innermost IP packet and not to the frame
+	Select          *Selection // nil: all segments
 }
 
 // Decoder takes frames apart. It is not safe for use by several goroutines.
 type Decoder struct {
 	opts    DecoderOptions
 	quality Quality
+	time    int64 // of the frame before
+	started bool
+	recent  recent
+	frags   fragments
+	walk    walk
+
+	innermost     []byte // the innermost IP packet of the frame, for FilterInner
+	innermostWire uint32
 }
 
 // NewDecoder makes a Decoder.
@@ -22,10 +45,157 @@ func NewDecoder(o DecoderOptions) *Decoder {
 // Decode fills seg from f and returns 0, or says why the frame gives no segment;
 // seg is then undefined. It never fails and does not keep f.
 func (d *Decoder) Decode(f *Frame, seg *reassembly.Segment) Skip {
-	d.quality.Frames++
-	d.quality.Skipped[SkipNotIP]++
-	return SkipNotIP
+	q := &d.quality
+	q.Frames++
+	if f.Time < d.time && d.started {
+		q.TimeBackwards++
+		q.LargestSetback = max(q.LargestSetback, d.time-f.Time)
+	}
+	d.time, d.started = f.Time, true
+	if int(f.WireLen) > len(f.Data) {
+		q.Cut++
+	}
+	if d.opts.Filter != nil && !d.opts.FilterInner && !d.opts.Filter.match(f.LinkType, f.Data, f.WireLen) {
+		q.Skipped[SkipFiltered]++
+		return SkipFiltered
+	}
+	if f.LinkType != LinkEthernet || !d.plain(f, seg) {
+		if skip := d.layered(f, seg); skip != NotSkipped {
+			q.Skipped[skip]++
+			return skip
+		}
+	}
+	if !d.selected(f, seg) {
+		q.Skipped[SkipFiltered]++
+		return SkipFiltered
+	}
+	q.Segments++
+	if d.recent.seen(seg) {
+		q.Duplicates++
+	}
+	return NotSkipped
+}
+
+// selected applies what can only be applied to a segment.
+func (d *Decoder) selected(f *Frame, seg *reassembly.Segment) bool {
+	if d.opts.Select != nil && !d.opts.Select.Match(seg) {
+		return false
+	}
+	if d.opts.Filter == nil || !d.opts.FilterInner {
+		return true
+	}
+	return d.opts.Filter.match(LinkRaw, d.innermost, d.innermostWire)
+}
+
+// plain is the short way: Ethernet, at most one VLAN tag, IPv4 without options
+// or IPv6 without extension headers, not fragmented, TCP, with lengths that agree.
+// It reports whether it filled seg; if not, the long way tells what is odd.
+func (d *Decoder) plain(f *Frame, seg *reassembly.Segment) bool {
+	b := f.Data
+	if len(b) < 14+20+14 {
+		return false
+	}
+	wire := max(int(f.WireLen), len(b))
+	*seg = reassembly.Segment{Time: f.Time, Packet: f.Packet, Wire: f.WireLen, Tag: startTag(f)}
+	kind := binary.BigEndian.Uint16(b[12:])
+	n := 14
+	if kind == uint16(layers.EthernetTypeDot1Q) {
+		seg.VLAN = binary.BigEndian.Uint16(b[14:]) & 0xfff
+		seg.Tag = mixTag(seg.Tag, tagVLAN, uint32(seg.VLAN))
+		kind = binary.BigEndian.Uint16(b[16:])
+		n = 18
+	}
+	b = b[n:]
+	wire -= n
+	d.innermost, d.innermostWire = b, uint32(wire)
+	switch {
+	case kind == uint16(layers.EthernetTypeIPv4) && b[0] == 0x45:
+		total := int(binary.BigEndian.Uint16(b[2:]))
+		if b[9] != byte(layers.IPProtocolTCP) || binary.BigEndian.Uint16(b[6:])&0x3fff != 0 || total < 40 || total > wire {
+			return false
+		}
+		seg.IPID = binary.BigEndian.Uint16(b[4:])
+		seg.TTL = b[8]
+		seg.Src = mapped([4]byte(b[12:16]))
+		seg.Dst = mapped([4]byte(b[16:20]))
+		return d.tcp(b[20:min(total, len(b))], total-20, seg) == NotSkipped
+	case kind == uint16(layers.EthernetTypeIPv6) && len(b) >= 40+14 && b[0]>>4 == 6:
+		total := int(binary.BigEndian.Uint16(b[4:])) + 40
+		if b[6] != byte(layers.IPProtocolTCP) || total < 60 || total > wire {
+			return false
+		}
+		seg.V6 = true
+		seg.TTL = b[7]
+		seg.Src = reassembly.IP(b[8:24])
+		seg.Dst = reassembly.IP(b[24:40])
+		return d.tcp(b[40:min(total, len(b))], total-40, seg) == NotSkipped
+	}
+	return false
+}
+
+// layered is the long way. A panic in it, or in a library that it uses, costs
+// one frame and is counted.
+func (d *Decoder) layered(f *Frame, seg *reassembly.Segment) (skip Skip) {
+	defer func() {
+		if r := recover(); r != nil {
+			d.quality.Recovered++
+			skip = SkipUndecodable
+		}
+	}()
+	return d.walk.frame(d, f, seg)
 }
 
 // Quality gives the counts so far.
-func (d *Decoder) Quality() Quality { return d.quality }
+func (d *Decoder) Quality() Quality {
+	q := d.quality
+	q.LinkType = maps.Clone(q.LinkType)
+	d.frags.pending(&q)
+	return q
+}
+
+func mapped(a [4]byte) reassembly.IP {
+	return reassembly.IP{10: 0xff, 11: 0xff, 12: a[0], 13: a[1], 14: a[2], 15: a[3]}
+}
+
+// What goes into Segment.Tag beside the interface.
+const (
+	tagVLAN = iota + 1
+	tagMPLS
+	tagCooked // interface number and direction of a cooked capture
+	tagTunnel // a tunnel's kind
+	tagTEID
+	tagSession
+)
+
+func startTag(f *Frame) uint32 { return f.Interface * 0x9e3779b1 }
+
+func mixTag(tag uint32, kind, value uint32) uint32 {
+	return (tag ^ kind<<28 ^ value ^ 0x811c9dc5) * 0x01000193
+}
+
+// recent remembers the last segments, to recognise copies: a mirror port or a
+// capture on several interfaces shows a packet more than once, within
+// microseconds. A real retransmission by IPv4 has another IP id.
+type recent struct {
+	slot [256]struct {
+		key  uint64
+		time int64
+	}
+}
+
+const duplicateWindow = 1e6 // ns
+
+func (r *recent) seen(seg *reassembly.Segment) bool {
+	if seg.IPID == 0 && seg.Span() == 0 {
+		return false // without an IP id, equal pure ACKs are ordinary
+	}
+	a := uint64(seg.Seq)<<32 | uint64(seg.Ack)
+	b := uint64(seg.SrcPort)<<48 | uint64(seg.DstPort)<<32 | uint64(seg.IPID)<<16 | uint64(seg.Flags)
+	c := uint64(seg.Length)<<32 | uint64(binary.LittleEndian.Uint32(seg.Src[12:])^seg.TSVal)
+	key := (a*0x9e3779b97f4a7c15 ^ b) * 0xbf58476d1ce4e5b9
+	key = (key ^ key>>29 ^ c) * 0x94d049bb133111eb
+	s := &r.slot[key>>56]
+	dup := s.key == key && seg.Time-s.time >= 0 && seg.Time-s.time < duplicateWindow
+	s.key, s.time = key, seg.Time
+	return dup
+}

@@ -1,60 +1,17 @@
 package capture
 
 import (
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"sync/atomic"
 )
 
 // Options sets how files are opened. The zero value is the ordinary way.
 type Options struct {
 	Stdin io.Reader // what "-" reads; nil: os.Stdin
-}
-
-// InterfaceInfo is one interface of a capture file. Only pcapng tells more than
-// the link type, the snaplen and the resolution.
-type InterfaceInfo struct {
-	Section     int // index of the section, 0 for the first
-	Index       int // number within the section
-	Name        string
-	Description string
-	LinkType    uint32
-	SnapLen     uint32 // 0: no limit
-	Resolution  uint64 // units a second, 1e6 for microseconds
-	Offset      int64  // seconds added to each time
-	Packets     uint64
-	Received    uint64 // as the last statistics block tells, valid with HasReceived
-	Dropped     uint64 // lost for lack of room or by the operating system, as the file tells; valid with HasDropped
-	HasReceived bool
-	HasDropped  bool
-}
-
-// FileInfo is what is known of one file. It is complete once the Reader has
-// passed the file's end.
-type FileInfo struct {
-	Path        string // as given or found; "-" for standard input
-	Container   string // "pcap", "pcapng", "snoop"
-	Compression string // "", "gzip", "zstd", "lz4", "xz"
-	Version     string // of the container, "2.4"
-	ByteOrder   string // "little-endian", "big-endian"; of the first section
-	Sections    int
-	Interfaces  []InterfaceInfo
-	LinkTypes   []uint32 // each once, in order of appearance
-	SnapLen     uint32   // largest of the interfaces, 0: no limit
-	Size        int64    // bytes on disk, -1 if unknown
-	Packets     uint64
-	FirstTime   int64 // ns, valid with Packets > 0
-	LastTime    int64
-	Dropped     uint64 // packets that the file says were lost, all interfaces and packet options
-	HasDropped  bool   // the file tells about drops at all
-	Warnings    []string
-	Damage      *Error // nil: read to a clean end (or not yet read)
-}
-
-// Reader is a timeline over capture files. It implements Source.
-type Reader struct {
-	files []FileInfo
-	read  atomic.Int64
-	total int64
 }
 
 // Open opens captures: files, directories (every capture directly in them), and
@@ -64,20 +21,170 @@ type Reader struct {
 // A path that cannot be opened or is no capture is an *Error at once. Damage
 // further inside is told by Next, after everything readable.
 func Open(paths []string, o Options) (*Reader, error) {
-	return &Reader{}, nil
+	if o.Stdin == nil {
+		o.Stdin = os.Stdin
+	}
+	list, ignored, err := expand(paths)
+	if err != nil {
+		return nil, err
+	}
+	r := &Reader{ignored: ignored, files: make([]FileInfo, len(list))}
+	for i, c := range list {
+		r.files[i] = FileInfo{Path: c.path, Size: c.size}
+		if c.size < 0 || r.total < 0 {
+			r.total = -1
+		} else {
+			r.total += c.size
+		}
+	}
+	if err := r.start(o.Stdin); err != nil {
+		_ = r.Close()
+		return nil, err
+	}
+	return r, nil
 }
 
-// Next gives the next frame of the timeline. When a file is damaged the
-// timeline goes on with the others; at its end Next gives the first damage
-// instead of io.EOF.
-func (r *Reader) Next(f *Frame) error { return io.EOF }
+// fileReader is what each container's reader offers. Errors are io.EOF or *Error.
+type fileReader interface{ next(*Frame) error }
 
-// Close closes all files.
-func (r *Reader) Close() error { return nil }
+// input is one open file with what is stacked on it.
+type input struct {
+	reader  fileReader
+	closers []io.Closer
+}
 
-// Files describes the files in the order of Packet.File.
-func (r *Reader) Files() []FileInfo { return r.files }
+func (in *input) close() {
+	for i := len(in.closers) - 1; i >= 0; i-- {
+		_ = in.closers[i].Close() // only read from: nothing can be lost
+	}
+	in.closers = nil
+}
 
-// Bytes tells progress: bytes read from disk so far, and in all (-1 when a
-// source has no known size). It may be called from any goroutine.
-func (r *Reader) Bytes() (read, total int64) { return r.read.Load(), r.total }
+// openInput opens one file, undoes its compression and finds out its container.
+// Bytes read from disk are added to count.
+func openInput(index int, info *FileInfo, stdin io.Reader, size int, count *atomic.Int64) (*input, error) {
+	in := &input{}
+	var raw io.Reader = stdin
+	if info.Path != "-" {
+		f, err := os.Open(info.Path)
+		if err != nil {
+			return nil, systemError(info.Path, err)
+		}
+		in.closers = append(in.closers, f)
+		raw = f
+	}
+	w := newWindow(&countingReader{raw, count}, size)
+	w, kind, err := decompress(w, info, size, in)
+	if err == nil {
+		in.reader, err = openContainer(w, kind, index, info)
+	}
+	if err != nil {
+		in.close()
+		return nil, err
+	}
+	return in, nil
+}
+
+func openContainer(w *window, kind format, index int, info *FileInfo) (fileReader, *Error) {
+	switch kind {
+	case formatPcap:
+		return asReader(openPcap(w, index, info))
+	case formatPcapng:
+		return asReader(openPcapng(w, index, info))
+	case formatSnoop:
+		return asReader(openSnoop(w, index, info))
+	}
+	return nil, notCapture(w, info)
+}
+
+// asReader keeps a nil pointer from becoming an interface that is not nil.
+func asReader[T fileReader](r T, err *Error) (fileReader, *Error) {
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// systemError turns what the operating system says into one line with a hint.
+func systemError(path string, err error) *Error {
+	e := &Error{Op: "open", File: path, Err: err}
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		e.Err = pe.Err
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		e.Hint = "check the path"
+	case errors.Is(err, fs.ErrPermission):
+		e.Hint = "check the file's permissions"
+	}
+	return e
+}
+
+type countingReader struct {
+	r     io.Reader
+	count *atomic.Int64
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.count.Add(int64(n))
+	return n, err
+}
+
+// candidate is a path that is to be opened.
+type candidate struct {
+	path   string
+	size   int64 // -1: not a regular file
+	listed bool  // found in a directory: need not be a capture
+}
+
+func stat(path string) (candidate, fs.FileInfo, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return candidate{}, nil, systemError(path, err)
+	}
+	c := candidate{path: path, size: -1}
+	if st.Mode().IsRegular() {
+		c.size = st.Size()
+	}
+	return c, st, nil
+}
+
+// expand turns the paths into files. Standard input can be read only once.
+func expand(paths []string) (list []candidate, ignored []string, err error) {
+	if len(paths) == 0 {
+		return nil, nil, &Error{Op: "open", Err: ErrNoCaptures, Hint: "name a file, a directory, or - for standard input"}
+	}
+	stdin := false
+	for _, path := range paths {
+		if path == "-" {
+			if stdin {
+				return nil, nil, &Error{Op: "open", File: path, Err: errors.New("named twice"), Hint: "name it once"}
+			}
+			stdin = true
+			list = append(list, candidate{path: path, size: -1})
+			continue
+		}
+		c, st, err := stat(path)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !st.IsDir() {
+			list = append(list, c)
+			continue
+		}
+		found, other, err := listDir(path)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(found) == 0 {
+			return nil, nil, &Error{Op: "open", File: path, Err: ErrNoCaptures,
+				Detail: fmt.Sprintf("the directory holds no captures (of %d files)", len(other)),
+				Hint:   "name files, or a directory that holds captures itself"}
+		}
+		list = append(list, found...)
+		ignored = append(ignored, other...)
+	}
+	return list, ignored, nil
+}

@@ -10,20 +10,20 @@ type Skip uint8
 
 // Reasons, in the order in which a frame is taken apart.
 const (
-	NotSkipped        Skip = iota
-	SkipFiltered           // not selected by the filter or the selection
-	SkipLinkType           // the link type is not supported; Quality.LinkTypes has the numbers
-	SkipNotIP              // the frame carries no IP packet (ARP, LLDP, spanning tree, ...)
-	SkipNotTCP             // IP with another protocol
-	SkipEncrypted          // the protocol above cannot be read: ESP, protected 802.11 data
-	SkipFragment           // part of a datagram whose segment is told by the frame that completed it
-	SkipFragmentHead       // part of a datagram whose first fragment was never seen
-	SkipFragmentRest       // part of a datagram that was never completed though its first fragment was seen
-	SkipTruncated          // the captured bytes end before the TCP flags
-	SkipIPHeader           // the IP header contradicts itself
-	SkipTCPHeader          // the TCP header is shorter than 20 bytes or longer than the packet
-	SkipNesting            // more layers than MaxLayers
-	SkipUndecodable        // taking the frame apart went wrong inside the program; please report it
+	NotSkipped       Skip = iota
+	SkipFiltered          // not selected by the filter or the selection
+	SkipLinkType          // the link type is not supported; Quality.LinkTypes has the numbers
+	SkipNotIP             // the frame carries no IP packet (ARP, LLDP, spanning tree, ...)
+	SkipNotTCP            // IP with another protocol
+	SkipEncrypted         // the protocol above cannot be read: ESP, protected 802.11 data
+	SkipFragment          // part of a datagram whose segment is told by the frame that completed it
+	SkipFragmentHead      // part of a datagram whose first fragment was never seen
+	SkipFragmentRest      // part of a datagram that was never completed though its first fragment was seen
+	SkipTruncated         // the captured bytes end before the TCP flags
+	SkipIPHeader          // the IP header contradicts itself
+	SkipTCPHeader         // the TCP header is shorter than 20 bytes or longer than the packet
+	SkipNesting           // more layers than MaxLayers
+	SkipUndecodable       // taking the frame apart went wrong inside the program; please report it
 	numSkips
 )
 

@@ -1,0 +1,160 @@
+package capture
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// The pcapng blocks that describe: section headers, interfaces, statistics.
+
+// sectionHeader reads a Section Header Block, section 4.1. It sets the byte order
+// and forgets the interfaces of the section before.
+func (p *pcapngFile) sectionHeader() *Error {
+	h := p.w.peek(28)
+	if len(h) < 12 {
+		return p.cut("the section header")
+	}
+	switch uint32(byteOrderMagic) {
+	case binary.LittleEndian.Uint32(h[8:]):
+		p.order, p.big = binary.LittleEndian, false
+	case binary.BigEndian.Uint32(h[8:]):
+		p.order, p.big = binary.BigEndian, true
+	default:
+		return p.corrupt("a section header has no byte-order magic")
+	}
+	length := p.order.Uint32(h[4:])
+	if length < 28 {
+		return p.corrupt("a section header claims %d bytes", length)
+	}
+	b, err := p.body(blockSection, length, maxMetaBlock)
+	if err != nil {
+		return err
+	}
+	major, minor := p.order.Uint16(b[4:]), p.order.Uint16(b[6:])
+	if major != 1 {
+		err := p.corrupt("pcapng version %d.%d", major, minor)
+		err.Err, err.Hint = ErrUnsupported, "only version 1 is known"
+		return err
+	}
+	p.section++
+	p.interfaces = p.interfaces[:0]
+	p.info.Sections = p.section + 1
+	if p.section == 0 {
+		p.info.Version = fmt.Sprintf("%d.%d", major, minor)
+		p.info.ByteOrder = orderName(p.big)
+	}
+	return nil
+}
+
+func (p *pcapngFile) metaBlock(kind, length uint32) *Error {
+	b, err := p.body(kind, length, maxMetaBlock)
+	if err != nil {
+		return err
+	}
+	if kind == blockInterface {
+		return p.interfaceBlock(b)
+	}
+	p.statistics(b)
+	return nil
+}
+
+// interfaceBlock reads an Interface Description Block, section 4.2.
+func (p *pcapngFile) interfaceBlock(b []byte) *Error {
+	if len(b) < 8 {
+		return p.corrupt("an interface description is too short")
+	}
+	if len(p.info.Interfaces) >= maxInterfaces {
+		return p.corrupt("more than %d interfaces", maxInterfaces)
+	}
+	in := pcapngInterface{link: uint32(p.order.Uint16(b)), snap: p.order.Uint32(b[4:])}
+	in.limit = min(max(maxRecord, in.snap), maxDeclaredRecord)
+	info := InterfaceInfo{Section: p.section, Index: len(p.interfaces), LinkType: in.link, SnapLen: in.snap}
+	resol := uint8(6)
+	for o := b[8:]; o != nil; {
+		code, value, rest := p.option(o)
+		switch {
+		case code == 2:
+			info.Name = text(value)
+		case code == 3:
+			info.Description = text(value)
+		case code == 9 && len(value) >= 1:
+			resol = value[0]
+		case code == 13 && len(value) >= 1:
+			in.fcs = value[0]
+		case code == 14 && len(value) >= 8:
+			info.Offset = int64(p.order.Uint64(value))
+		}
+		o = rest
+	}
+	in.scale, info.Resolution = newTimeScale(resol, info.Offset)
+	in.info = len(p.info.Interfaces)
+	p.interfaces = append(p.interfaces, in)
+	p.info.Interfaces = append(p.info.Interfaces, info)
+	if !slices.Contains(p.info.LinkTypes, in.link) {
+		p.info.LinkTypes = append(p.info.LinkTypes, in.link)
+	}
+	p.info.addSnapLen(in.snap)
+	return nil
+}
+
+// addSnapLen keeps the largest snaplen, where 0 means that there is no limit.
+func (i *FileInfo) addSnapLen(snap uint32) {
+	switch {
+	case len(i.Interfaces) == 1:
+		i.SnapLen = snap
+	case i.SnapLen == 0 || snap == 0:
+		i.SnapLen = 0
+	default:
+		i.SnapLen = max(i.SnapLen, snap)
+	}
+}
+
+// statistics reads an Interface Statistics Block, section 4.6. Counters run
+// from the start of the capture, so the last block of an interface counts.
+func (p *pcapngFile) statistics(b []byte) {
+	if len(b) < 12 {
+		return
+	}
+	index := p.order.Uint32(b)
+	if uint64(index) >= uint64(len(p.interfaces)) {
+		return
+	}
+	info := &p.info.Interfaces[p.interfaces[index].info]
+	var dropped uint64
+	var has bool
+	for o := b[12:]; o != nil; {
+		code, value, rest := p.option(o)
+		if len(value) >= 8 {
+			n := p.order.Uint64(value)
+			switch code {
+			case 4: // isb_ifrecv
+				info.Received, info.HasReceived = n, true
+			case 5, 7: // isb_ifdrop, isb_osdrop
+				dropped += n
+				has = true
+			}
+		}
+		o = rest
+	}
+	if has {
+		info.statistics = dropped
+		info.HasDropped = true
+	}
+}
+
+// text makes an option's string printable: what a file says ends up on a terminal.
+func text(b []byte) string {
+	s := strings.TrimRight(string(b[:min(len(b), 1024)]), "\x00")
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "\ufffd")
+	}
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			return ' '
+		}
+		return r
+	}, s)
+}
