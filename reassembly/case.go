@@ -64,10 +64,11 @@ type CaseSegment struct {
 	HadAck       bool
 	PeerAck      uint32 // the receiver's highest ACK before it; valid if HasPeerAck
 	HasPeerAck   bool
-	IDStep       int  // IP-ID minus the sender's last one, 0 if not known
-	Next         bool // of the next incarnation, cited here
-	Old          bool // of the incarnation before, cited here
-	Quoted       bool // quoted by an ICMP error, not captured itself
+	PeerEnd      uint32 // the receiver's highest end before it
+	IDStep       int    // IP-ID minus the sender's last one, 0 if not known
+	Next         bool   // of the next incarnation, cited here
+	Old          bool   // of the incarnation before, cited here
+	Quoted       bool   // quoted by an ICMP error, not captured itself
 }
 
 // End is the sequence number after the segment.
@@ -89,6 +90,18 @@ func (s *CaseSegment) Has(flags uint8) bool { return s.Flags&flags == flags }
 func (s *CaseSegment) PureACK() bool {
 	return s.Len == 0 && s.Flags&(FlagSYN|FlagFIN|FlagRST|FlagACK) == FlagACK
 }
+
+// DSACK reports whether its first SACK block tells of bytes received twice
+// (RFC 2883 section 4).
+func (s *CaseSegment) DSACK() bool {
+	r := rec{flags: s.Flags, ack: s.Ack, sack: s.SACK}
+	_, ok := r.dsack()
+	return ok
+}
+
+// HasPeerEndBeyond reports whether the receiver had sent more than this
+// segment acknowledges.
+func (s *CaseSegment) HasPeerEndBeyond() bool { return seqnum.Less(s.Ack, s.PeerEnd) }
 
 // Own reports a segment that its sender sent in this incarnation, seen once.
 func (s *CaseSegment) Own() bool {
@@ -112,6 +125,7 @@ type Loss struct {
 	Kind       LossKind
 	Side       Side // the side that sent again
 	At         int64
+	After      int64    // how long after the first Carrier the copy passed, ns
 	Carriers   []Packet // what was lost, oldest first
 	Copy       Packet   // the copy that shows it
 	Flags      uint8    // FlagSYN, FlagFIN and so on of what was sent again
@@ -186,7 +200,7 @@ func (c *Case) Segments() []CaseSegment {
 			Packet: r.pkt, At: r.at, Side: c.side(r.side()), Flags: r.flags, Seq: r.seq, Ack: r.ack, Len: r.len,
 			Window: r.win, IPID: r.ipid, TTL: r.ttl, HasTS: r.bits&recTS != 0, TSVal: r.tsval, TSEcr: r.tsecr, SACK: r.sack,
 			Kind: CopyKind(k.kind), Original: int(k.orig), Received: k.recv != notReceived, Why: k.reason, Unsent: k.unsent,
-			PrevEnd: k.prevEnd, HadEnd: k.hadEnd, PrevAck: k.prevAck, HadAck: k.hadAck, PeerAck: k.peerAck, HasPeerAck: k.hasPeer,
+			PrevEnd: k.prevEnd, HadEnd: k.hadEnd, PrevAck: k.prevAck, HadAck: k.hadAck, PeerAck: k.peerAck, HasPeerAck: k.hasPeer, PeerEnd: k.peerEnd,
 			IDStep: int(k.idStep), Next: r.bits&recNext != 0, Old: r.bits&recOld != 0, Quoted: r.bits&recICMP != 0,
 		})
 	}
@@ -204,7 +218,7 @@ func (c *Case) Losses() []Loss {
 	c.losses = c.losses[:0]
 	for i := range c.m.losses {
 		l := &c.m.losses[i]
-		c.losses = append(c.losses, Loss{Kind: LossKind(l.kind), Side: c.side(l.side), At: l.at, Carriers: l.carriers,
+		c.losses = append(c.losses, Loss{Kind: LossKind(l.kind), Side: c.side(l.side), At: l.at, After: l.after, Carriers: l.carriers,
 			Copy: l.copy, Flags: l.flags, LastACK: l.lastACK, Where: l.where, Confidence: l.conf})
 	}
 	return c.losses

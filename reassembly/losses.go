@@ -29,6 +29,27 @@ func (m *machine) foldLoss(j int32) {
 	m.losses = left
 }
 
+// placeLosses: side x's first ACK of a copy reports no duplicate although it
+// speaks SACK: what was sent first had not come (RFC 2883 section 4). An ACK
+// too soon to have been made from the copy says nothing.
+func (m *machine) placeLosses(i int32, x int) {
+	r := &m.recs[i]
+	for n := range m.losses {
+		l := &m.losses[n]
+		if l.kind != lostData || l.side == x || l.where != UndeterminedPlace || l.copyRec < 0 || l.settled {
+			continue
+		}
+		c := &m.recs[l.copyRec]
+		if seqnum.Less(r.ack, c.end()) {
+			continue
+		}
+		l.settled = true
+		if m.sackBoth && m.e[x].state != tcpstate.TimeWait && r.at-c.at >= m.snd[x].rtt.least/2 && r.at-c.at < ackDelayMax {
+			l.where, l.conf = AfterTap, Likely
+		}
+	}
+}
+
 // tellLostACKs: the ACKs that side x never got, shown by copy i.
 func (m *machine) tellLostACKs(i int32, x int, lost []int32) {
 	r := &m.recs[i]
@@ -45,6 +66,7 @@ func (m *machine) tellLostACKs(i int32, x int, lost []int32) {
 		l.conf = Certain // the copy's echo is older than the ACK (section 2.2, row 3)
 	}
 	l.lastACK = r.flags&FlagFIN != 0 && m.firstFINCovered(x)
+	l.after = r.at - m.recs[first].at
 	m.tell(l)
 }
 
@@ -61,17 +83,14 @@ func (m *machine) noteLate(i int32, x int) {
 	m.tell(loss{kind: lateACK, side: x, at: r.at, copy: r.pkt, flags: r.flags, subject: -1, where: NoWhere, conf: Likely})
 }
 
-// noteUnseenACK: segment j had arrived when copy i was sent; no ACK was seen.
-func (m *machine) noteUnseenACK(j, i int32, x int) {}
-
 // noteProven: segment j of side x, thought lost when copy by was sent, is
 // proved by segment n to have arrived: its ACK was lost before the tap, or only
 // delayed (rule 22).
 func (m *machine) noteProven(j, by, n int32, x int, byDSACK bool) {
 	s, c, a := &m.recs[j], &m.recs[by], &m.recs[n]
-	l := loss{kind: lostUnseenACK, side: x, at: c.at, copy: c.pkt, carriers: []Packet{s.pkt}, flags: s.flags, subject: j, where: BeforeTap, conf: Likely}
+	l := loss{kind: lostUnseenACK, side: x, at: c.at, after: c.at - s.at, copy: c.pkt, carriers: []Packet{s.pkt}, flags: s.flags, subject: j, where: BeforeTap, conf: Likely}
 	l.lastACK = s.flags&FlagFIN != 0 && m.firstFINCovered(x)
-	gap := m.marks[n].idStep > 1 && m.snd[1-x].idRun >= 0 && m.marks[n].idStep <= 64
+	gap := m.marks[n].idStep > 1 && m.marks[n].idStep <= 64 && m.snd[1-x].idRun >= 2
 	if !gap && c.at-s.at <= ackDelayMax {
 		l.kind, l.where = neverSentACK, NeverSent
 	}

@@ -158,11 +158,14 @@ type loss struct {
 	kind     lossKind
 	side     int      // the side that sent again
 	at       int64    // when the copy passed
+	after    int64    // how long after the first of them the copy passed, ns
 	carriers []Packet // the segments that were lost, oldest first
 	copy     Packet   // the copy that shows it
 	flags    uint8    // of the copy
 	lastACK  bool     // the side that sent again was in LAST-ACK (rule 25)
 	subject  int32    // the segment sent again, while it is in the log
+	copyRec  int32    // the copy, likewise
+	settled  bool     // the copy was acknowledged
 	where    Where
 	conf     Confidence
 }
@@ -189,6 +192,7 @@ type machine struct {
 	dropped   int // recs folded into base
 
 	ports        [2]uint16
+	sackBoth     bool // both ends speak SACK
 	clientKnown  bool // client is valid: it was seen before the log was trimmed
 	client       int
 	bareSYN      [2]bool
@@ -326,6 +330,7 @@ func (m *machine) trim() {
 	}
 	for i := range m.losses {
 		m.losses[i].subject = back(m.losses[i].subject, n)
+		m.losses[i].copyRec = back(m.losses[i].copyRec, n)
 	}
 	m.dropped += n
 }

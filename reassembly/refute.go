@@ -137,12 +137,15 @@ func (m *machine) resent(i int32, x int) bool {
 		}
 		if k.proven || m.provenBefore(j, i, x) {
 			k.proven = true
-			m.noteUnseenACK(j, i, x)
 			continue
 		}
 		m.judge(j, notReceived, i, whyResent)
-		m.tell(loss{kind: lostData, side: x, at: r.at, carriers: []Packet{o.pkt}, copy: r.pkt, flags: o.flags | r.flags&FlagFIN,
-			subject: j, where: AfterTap, conf: m.confidenceOfLoss(j, i, x)})
+		l := loss{kind: lostData, side: x, at: r.at, carriers: []Packet{o.pkt}, copy: r.pkt, flags: o.flags | r.flags&FlagFIN,
+			subject: j, copyRec: i, where: UndeterminedPlace, conf: Possible}
+		if m.sackHole(j, i, x) {
+			l.where, l.conf = AfterTap, Certain
+		}
+		m.tell(l)
 		changed = true
 	}
 	return changed
@@ -180,8 +183,9 @@ func (m *machine) ackSeen(x int, o, r *rec) bool {
 	return p.hasAck && seqnum.Less(seqnum.Max(o.seq, r.seq), p.ack)
 }
 
-// confidenceOfLoss: a SACK hole proves that a segment was lost behind the tap.
-func (m *machine) confidenceOfLoss(j, i int32, x int) Confidence {
+// sackHole: before copy i the receiver reported all but segment j, which proves
+// that j was lost behind the tap (or is still on its way, overtaken).
+func (m *machine) sackHole(j, i int32, x int) bool {
 	o := &m.recs[j]
 	for n := i - 1; n > j; n-- {
 		a := &m.recs[n]
@@ -190,11 +194,11 @@ func (m *machine) confidenceOfLoss(j, i int32, x int) Confidence {
 		}
 		for _, b := range a.sack {
 			if b != (SACKBlock{}) && seqnum.LessEq(o.end(), b.Left) {
-				return Certain
+				return true
 			}
 		}
 	}
-	return Likely
+	return false
 }
 
 // provenBefore: SACK or an echo seen before the copy shows that j arrived.
@@ -257,6 +261,9 @@ func (m *machine) proveArrivals(i int32, x int) bool {
 		return false
 	}
 	d, isD := r.dsack()
+	if !isD {
+		m.placeLosses(i, x)
+	}
 	for j := range i {
 		k := &m.marks[j]
 		if k.recv != notReceived || k.reason != whyResent || !m.own(j, 1-x) || k.refuter < 0 {

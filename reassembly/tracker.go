@@ -196,6 +196,7 @@ func (t *Tracker) lengthen(i uint32) {
 func (t *Tracker) feed(m *machine, c *conn) {
 	m.reset(&t.o)
 	m.ports = [2]uint16{c.port(0), c.port(1)}
+	m.sackBoth = c.opts[0].flags&c.opts[1].flags&optSACK != 0
 	for x := range 2 {
 		m.snd[x].synScale, m.snd[x].synHasScale = c.opts[x].scale, c.opts[x].flags&optScale != 0
 	}

@@ -17,6 +17,7 @@ var lostACKRules = []Rule{
 			"repairs the loss by itself.",
 		LookNext: "On the server, `ss -ltn` shows Recv-Q against Send-Q of the listener, and the counter ListenOverflows " +
 			"counts such drops. With the tap on the server it is almost surely a full queue.",
+		Check: checkThirdACK,
 	},
 	{
 		ID: "ack-lost-after-tap", Family: LostACK, Severity: reassembly.Warning,
@@ -30,6 +31,7 @@ var lostACKRules = []Rule{
 			"can repeat bytes whose ACK arrived; a timestamp echo as new as the ACK's shows that.",
 		LookNext: "The loss is on the side of the peer, seen from the tap: move the tap that way to narrow it. An isolated " +
 			"one does little harm: the next ACK makes up for it.",
+		Check: checkACKLostAfter,
 	},
 	{
 		ID: "ack-lost-before-tap", Family: LostACK, Severity: reassembly.Note,
@@ -42,6 +44,7 @@ var lostACKRules = []Rule{
 			"Without a gap in the IP-IDs, and a copy soon after the first, the ACK was likely never sent.",
 		LookNext: "Capture nearer to the receiver. Dropped packets in the capture itself look the same: see capture-gap and " +
 			"the drop counters.",
+		Check: checkACKLostBefore,
 	},
 	{
 		ID: "data-lost-after-tap", Family: LostACK, Severity: reassembly.Note,
@@ -53,6 +56,7 @@ var lostACKRules = []Rule{
 			"within a fraction of the round trip is no loss.",
 		LookNext: "The loss lies between the tap and the receiver. Count how many segments of the same moment share it: " +
 			"bursts speak for a full queue.",
+		Check: checkDataLost,
 	},
 	{
 		ID: "ack-never-sent", Family: LostACK, Severity: reassembly.Warning,
@@ -64,6 +68,7 @@ var lostACKRules = []Rule{
 		FalseAlarm: "It needs a tap that sees all the peer sends. Segments with IP-ID 0 say nothing.",
 		LookNext: "See whether the peer sends anything else meanwhile. If it does, the data was lost on its way; if not, " +
 			"look at the host: load, suspension, interrupts.",
+		Check: checkNeverSent,
 	},
 	{
 		ID: "capture-missed-ack", Family: LostACK, Severity: reassembly.Info,
@@ -87,6 +92,7 @@ var lostACKRules = []Rule{
 		FalseAlarm: "Equal timestamps prove nothing: clocks tick every 1 to 10 ms.",
 		LookNext: "Look at the round trip around that time. Repeated cases halve the sender's rate for nothing: see whether " +
 			"the stack undoes it (Eifel, F-RTO).",
+		Check: checkLateACK,
 	},
 	{
 		ID: "dsack", Family: LostACK, Severity: reassembly.Info,
@@ -98,6 +104,7 @@ var lostACKRules = []Rule{
 		FalseAlarm: "None: the receiver says so.",
 		LookNext: "Look at the copy it answers: ack-lost-before-tap, ack-lost-after-tap and ack-late-spurious-rto say why " +
 			"there was one.",
+		Check: checkDSACK,
 	},
 	{
 		ID: "ack-of-unsent", Family: LostACK, Severity: reassembly.Error,
@@ -109,6 +116,7 @@ var lostACKRules = []Rule{
 		FalseAlarm: "If the capture missed the peer's packets, it is a capture-gap: later behaviour decides.",
 		LookNext: "Compare TTL, IP-ID and timestamps of the segment with its supposed sender. See whether the peer ever " +
 			"sends those bytes.",
+		Check: checkACKOfUnsent,
 	},
 	{
 		ID: "ack-stall", Family: LostACK, Severity: reassembly.Note,
@@ -129,6 +137,7 @@ var lostACKRules = []Rule{
 		FalseAlarm: "Window updates and keep-alives repeat the number too; they are not counted.",
 		LookNext: "Look at the hole: if the segment came late it was reordering, if it was sent again it was " +
 			"data-lost-after-tap or lost before the tap.",
+		Check: checkDupACKRun,
 	},
 	{
 		ID: "ack-loop", Family: LostACK, Severity: reassembly.Error,
@@ -163,6 +172,7 @@ var lostACKRules = []Rule{
 		FalseAlarm: "A FIN that crossed the ACK is no sign. Two frames with the same IP-ID are one packet seen twice.",
 		LookNext: "An isolated case is repaired by TCP itself. If it happens at each close, suspect a stateful firewall " +
 			"that drops the last ACK. If the copy is answered by a RST, see time-wait-missing.",
+		Check: checkFinalACK,
 	},
 	{
 		ID: "fin-ack-missing", Family: LostACK, Severity: reassembly.Warning,
@@ -174,5 +184,6 @@ var lostACKRules = []Rule{
 		FalseAlarm: "If the trace ends soon after the FIN, or one direction is missing, nothing can be said.",
 		LookNext: "See whether the peer sent anything after the FIN. A RST in answer closes the case; silence points at the " +
 			"path or at a dead peer.",
+		Check: checkFINACKMissing,
 	},
 }

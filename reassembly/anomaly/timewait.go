@@ -12,6 +12,7 @@ var timeWaitRules = []Rule{
 			"2MSL counts from there. Usual causes: the final ACK was lost, or the FIN was duplicated on its way.",
 		FalseAlarm: "If the answer was not seen, the restart is only presumed, and the time left is told as a range.",
 		LookNext:   "See final-ack-lost. A peer that keeps sending its FIN can hold the tuple for long.",
+		Check:      checkRestarted,
 	},
 	{
 		ID: "tuple-reused-in-2msl", Family: TwoMSL, Severity: reassembly.Warning,
@@ -27,6 +28,7 @@ var timeWaitRules = []Rule{
 			"are error.",
 		LookNext: "See what answered: a SYN-ACK accepts, an ACK of old numbers rejects (syn-in-time-wait-rejected). If it " +
 			"fails, use more source ports or addresses.",
+		Check: checkTupleReused,
 	},
 	{
 		ID: "tw-reuse-by-holder", Family: TwoMSL, Severity: reassembly.Warning,
@@ -38,6 +40,7 @@ var timeWaitRules = []Rule{
 		FalseAlarm: "With timestamps and more than a second later it is that Linux setting, and info.",
 		LookNext: "Without timestamps old segments can fall into the new connection: turn timestamps on, or let the port " +
 			"vary.",
+		Check: checkReuseByHolder,
 	},
 	{
 		ID: "syn-in-time-wait-rejected", Family: TwoMSL, Severity: reassembly.Error,
@@ -51,6 +54,7 @@ var timeWaitRules = []Rule{
 			"once.",
 		LookNext: "Compare the SYN's timestamp and sequence number with the last of the old connection. If they are lower, " +
 			"find who rewrites them, or spread the clients over more ports and addresses.",
+		Check: checkSYNRejected,
 	},
 	{
 		ID: "time-wait-missing", Family: TwoMSL, Severity: reassembly.Warning,
@@ -63,6 +67,7 @@ var timeWaitRules = []Rule{
 		FalseAlarm: "If TTL or IP-ID of the RST differ from the host's other packets, a firewall sent it.",
 		LookNext: "The peer sees an error instead of an orderly end, after all data was delivered. Look at the counters of " +
 			"the host that sent the RST.",
+		Check: checkTimeWaitMissing,
 	},
 	{
 		ID: "time-wait-assassinated", Family: TwoMSL, Severity: reassembly.Warning,
@@ -75,6 +80,7 @@ var timeWaitRules = []Rule{
 			"not certain. Hosts may ignore such a RST (Linux: tcp_rfc1337).",
 		LookNext: "See whether a quick new connection on the tuple followed. If it matters, have the host ignore RSTs in " +
 			"TIME-WAIT.",
+		Check: checkAssassinated,
 	},
 	{
 		ID: "old-duplicate-accepted", Family: TwoMSL, Severity: reassembly.Error,
@@ -85,6 +91,7 @@ var timeWaitRules = []Rule{
 			"too soon, no timestamps, a long delay on the path.",
 		FalseAlarm: "Without timestamps it is a suspicion: the numbers may fit by chance.",
 		LookNext:   "Verify the data at the application. Timestamps (PAWS) or an honest TIME-WAIT prevent it.",
+		Check:      checkOldDuplicate,
 	},
 	{
 		ID: "reuse-failed", Family: TwoMSL, Severity: reassembly.Error,
@@ -94,6 +101,7 @@ var timeWaitRules = []Rule{
 			"causes: reuse within 2MSL, TIME-WAIT cut short, a middlebox that keeps state of the old connection.",
 		FalseAlarm: "A RST that fits the new numbers exactly is the new connection's own affair.",
 		LookNext:   "See tuple-reused-in-2msl and time-wait-assassinated of the old connection for how the tuple came free.",
+		Check:      checkReuseFailed,
 	},
 	{
 		ID: "censored-time-wait", Family: TwoMSL, Severity: reassembly.Info,
@@ -103,6 +111,7 @@ var timeWaitRules = []Rule{
 			"causes: the capture was stopped soon after the close.",
 		FalseAlarm: "None.",
 		LookNext:   "To see TIME-WAIT end, or a reuse, capture for 2MSL longer.",
+		Check:      checkCensored,
 	},
 	{
 		ID: "port-pressure", Family: TwoMSL, Severity: reassembly.Warning,
