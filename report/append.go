@@ -5,7 +5,6 @@ import (
 	"math"
 	"net/netip"
 	"strconv"
-	"unicode/utf8"
 )
 
 // This file prints a Connection as JSON. encoding/json needs about ten times as
@@ -287,10 +286,18 @@ func appendFloat(b []byte, f float64) []byte {
 	return strconv.AppendFloat(b, f, 'f', -1, 64)
 }
 
+// plain are the bytes that stand for themselves in JSON.
+var plain = func() (p [256]bool) {
+	for c := ' '; c < 0x7f; c++ {
+		p[c] = c != '"' && c != '\\'
+	}
+	return p
+}()
+
 // appendString prints plain ASCII at once and leaves the rest to encoding/json.
 func appendString(b []byte, s string) []byte {
 	for i := range len(s) {
-		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf || c == 0x7f {
+		if !plain[s[i]] {
 			return appendEscaped(b, s)
 		}
 	}

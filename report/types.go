@@ -29,14 +29,40 @@ func (t Time) AppendTo(b []byte) []byte {
 	sec, frac := floorDiv(int64(t), nsPerSecond)
 	day, rest := floorDiv(sec, secondsPerDay)
 	year, month, dom := civil(day)
-	b = appendDigits(b, year, 4)
-	b = appendDigits(append(b, '-'), month, 2)
-	b = appendDigits(append(b, '-'), dom, 2)
-	b = appendDigits(append(b, 'T'), rest/3600, 2)
-	b = appendDigits(append(b, ':'), rest/60%60, 2)
-	b = appendDigits(append(b, ':'), rest%60, 2)
-	b = appendDigits(append(b, '.'), frac, 9)
-	return append(b, 'Z')
+	n := len(b)
+	b = append(b, "0000-00-00T00:00:00.000000000Z"...)
+	p := b[n:]
+	clock := uint32(rest)
+	put2(p[0:], uint32(year/100))
+	put2(p[2:], uint32(year%100))
+	put2(p[5:], uint32(month))
+	put2(p[8:], uint32(dom))
+	put2(p[11:], clock/3600)
+	put2(p[14:], clock/60%60)
+	put2(p[17:], clock%60)
+	put9(p[20:], uint32(frac))
+	return b
+}
+
+// pairs are the numbers 00 to 99: most of a report's digits are times.
+const pairs = "00010203040506070809101112131415161718192021222324" +
+	"25262728293031323334353637383940414243444546474849" +
+	"50515253545556575859606162636465666768697071727374" +
+	"75767778798081828384858687888990919293949596979899"
+
+func put2(b []byte, v uint32) {
+	_ = b[1]
+	b[0], b[1] = pairs[2*v], pairs[2*v+1]
+}
+
+func put9(b []byte, v uint32) {
+	_ = b[8]
+	b[0] = byte('0' + v/100_000_000)
+	high, low := v%100_000_000/10_000, v%10_000
+	put2(b[1:], high/100)
+	put2(b[3:], high%100)
+	put2(b[5:], low/100)
+	put2(b[7:], low%100)
 }
 
 // String is the RFC 3339 form.
@@ -85,15 +111,6 @@ func floorDiv(a, b int64) (quotient, remainder int64) {
 	return quotient, remainder
 }
 
-func appendDigits(b []byte, v int64, width int) []byte {
-	var digits [20]byte
-	for i := width - 1; i >= 0; i-- {
-		digits[i] = byte('0' + v%10)
-		v /= 10
-	}
-	return append(b, digits[:width]...)
-}
-
 // Seconds is a span of time in ns. In JSON it is a number of seconds, exact,
 // with at most nine digits of fraction.
 type Seconds int64
@@ -110,8 +127,13 @@ func (s Seconds) AppendTo(b []byte) []byte {
 	if frac == 0 {
 		return b
 	}
-	b = appendDigits(append(b, '.'), int64(frac), 9)
-	return bytes.TrimRight(b, "0")
+	n := len(b)
+	b = append(b, ".000000000"...)
+	put9(b[n+1:], uint32(frac))
+	for b[len(b)-1] == '0' {
+		b = b[:len(b)-1]
+	}
+	return b
 }
 
 // MarshalJSON prints the number of seconds.
