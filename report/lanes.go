@@ -1,7 +1,6 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -65,8 +64,7 @@ func laneSteps(e *Endpoint) []laneStep {
 	return list
 }
 
-// place is where in the trace a step belongs: file and packet, 0 if no packet
-// tells.
+// place is where in the trace a step belongs: file and packet, 0 if no packet tells.
 func (s *laneStep) place() (file int, packet Number) {
 	if s.Packet != 0 && s.Packet != NoPacket {
 		return s.File, s.Packet
@@ -77,10 +75,11 @@ func (s *laneStep) place() (file int, packet Number) {
 func (s *laneStep) before(o *laneStep) bool {
 	f, p := s.place()
 	g, q := o.place()
-	if p != 0 && q != 0 {
-		return cmp.Or(cmp.Compare(f, g), cmp.Compare(p, q)) < 0
+	if p != 0 && q != 0 && f == g {
+		return p < q
 	}
-	// What has neither packet nor time was so before the trace began.
+	// Time orders what stands in different files. What has neither packet nor
+	// time was so before the trace began.
 	return s.At < o.At
 }
 

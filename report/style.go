@@ -17,7 +17,7 @@ type painter struct{ on bool }
 const (
 	bold   = "1"
 	dim    = "2"
-	red    = "1;31"
+	red    = "31"
 	yellow = "33"
 	cyan   = "36"
 	green  = "32"

@@ -100,9 +100,9 @@ func (t *text) finding(f *Finding) {
 	t.printf("  %s  %s  %s\n", t.severity(f.Severity, pad(string(f.Severity), 7)), t.paint(bold, string(f.ID)), strings.Join(words, ", "))
 	t.block(findingIndent, clean(f.Detail))
 	for _, m := range f.Measures {
-		line := fmt.Sprintf("%s %s", m.Name, strconv.FormatFloat(m.Value, 'g', -1, 64))
+		line := fmt.Sprintf("%s %s", m.Name, strconv.FormatFloat(m.Value, 'g', 6, 64))
 		if m.Limit != 0 {
-			line += " against " + strconv.FormatFloat(m.Limit, 'g', -1, 64)
+			line += " against " + strconv.FormatFloat(m.Limit, 'g', 6, 64)
 		}
 		t.printf("%s%s\n", findingIndent, line)
 	}
