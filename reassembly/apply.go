@@ -247,10 +247,10 @@ func (m *machine) confirmInferredFIN(i int32, x int) {
 	e := &m.e[x]
 	for j := range e.steps {
 		st := &e.steps[j]
-		if st.rec < 0 && st.inferred != 0 && st.ev == Presumed && (st.state == tcpstate.FinWait1 || st.state == tcpstate.LastAck) {
+		// LAST-ACK may as well have been CLOSING, FIN seen or not.
+		if st.rec < 0 && st.inferred != 0 && st.ev == Presumed && st.state == tcpstate.FinWait1 {
 			st.ev = Confirmed
 			st.proofs = append(st.proofs, m.recs[i].pkt)
-			st.alt = tcpstate.Unknown
 		}
 	}
 }

@@ -74,6 +74,27 @@ func (m *machine) provesCloseWait(i int32, x int) bool {
 	if r.flags&FlagFIN != 0 && m.snd[x].finRec == i && k.idStep != 1 {
 		return false // it may have been in FIN-WAIT-1
 	}
+	return !m.blockedAt(i, x)
+}
+
+// blockedAt: side x had bytes under way when the peer's FIN came: a close of
+// its own may have been waiting behind them, with the FIN still unsent (Linux
+// enters FIN-WAIT-1 at close, not when the FIN leaves). Silence after the ACK
+// shows that nothing was waiting.
+func (m *machine) blockedAt(i int32, x int) bool {
+	s := m.e[x].find(tcpstate.CloseWait)
+	if s == nil || s.rec < 0 {
+		return false
+	}
+	f := &m.marks[s.rec]
+	if !f.hadAck || seqnum.LessEq(f.peerEnd, f.prevAck) {
+		return false
+	}
+	for j := s.rec + 1; j < i; j++ {
+		if m.own(j, x) && m.acks(j, m.snd[1-x].fin+1) && m.recs[i].at-m.recs[j].at > m.late(1-x) {
+			return false
+		}
+	}
 	return true
 }
 

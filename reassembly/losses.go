@@ -31,8 +31,9 @@ func (m *machine) foldLoss(j int32) {
 
 // placeLosses: side x's first ACK of a copy reports no duplicate although it
 // speaks SACK: what was sent first had not come (RFC 2883 section 4). An ACK
-// too soon to have been made from the copy says nothing.
-func (m *machine) placeLosses(i int32, x int) {
+// too soon to have been made from the copy says nothing, nor does one before
+// which another is missing by the IP-IDs: that one may have had the report.
+func (m *machine) placeLosses(i int32, x int, dsack bool) {
 	r := &m.recs[i]
 	for n := range m.losses {
 		l := &m.losses[n]
@@ -44,7 +45,7 @@ func (m *machine) placeLosses(i int32, x int) {
 			continue
 		}
 		l.settled = true
-		if m.sackBoth && m.e[x].state != tcpstate.TimeWait && r.at-c.at >= m.snd[x].rtt.least/2 && r.at-c.at < ackDelayMax {
+		if m.sackBoth && !dsack && m.marks[i].idStep == 1 && m.e[x].state != tcpstate.TimeWait && r.at-c.at >= m.snd[x].rtt.least/2 && r.at-c.at < ackDelayMax {
 			l.where, l.conf = AfterTap, Likely
 		}
 	}

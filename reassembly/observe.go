@@ -78,7 +78,7 @@ func (m *machine) classify(i int32, s, p *sender) {
 	if !seqnum.Less(r.seq, s.end) {
 		return // nothing of it was sent before
 	}
-	if r.flags&(FlagSYN|FlagFIN) == 0 && r.len == 1 && r.seq == s.end-1 && p.hasAck && seqnum.LessEq(s.end, p.ack) {
+	if r.flags&(FlagSYN|FlagFIN) == 0 && r.len == 1 && r.seq == s.end-1 && p.hasAck && seqnum.LessEq(s.end, p.ack) && !m.sentAlone(i) {
 		k.kind = keepAlive
 		return
 	}
@@ -128,6 +128,18 @@ func (m *machine) sameFrame(i int32) int32 {
 		return j
 	}
 	return -1
+}
+
+// sentAlone: the one byte of segment i was sent before as a segment of its own:
+// then it is no keep-alive's garbage byte (RFC 9293 section 3.8.4).
+func (m *machine) sentAlone(i int32) bool {
+	r := &m.recs[i]
+	for j := i - 1; j >= 0; j-- {
+		if o := &m.recs[j]; m.own(j, r.side()) && o.seq == r.seq && o.len == 1 {
+			return m.marks[j].kind != keepAlive
+		}
+	}
+	return false
 }
 
 // firstCopy is the earliest segment in the log with bytes of segment i.

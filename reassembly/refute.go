@@ -261,9 +261,7 @@ func (m *machine) proveArrivals(i int32, x int) bool {
 		return false
 	}
 	d, isD := r.dsack()
-	if !isD {
-		m.placeLosses(i, x)
-	}
+	m.placeLosses(i, x, isD)
 	for j := range i {
 		k := &m.marks[j]
 		if k.recv != notReceived || k.reason != whyResent || !m.own(j, 1-x) || k.refuter < 0 {
@@ -403,8 +401,13 @@ func (m *machine) refuteRST(i int32, x int) bool {
 			}
 			continue
 		}
-		if k.recv == received && m.causedClosed(x, j) && r.at > o.at+m.late(x) {
-			m.judge(j, notReceived, i, whyStillAlive)
+		if (k.recv == received || k.recv == delayed) && m.causedClosed(x, j) {
+			if r.at > o.at+m.late(x) {
+				m.judge(j, notReceived, i, whyStillAlive)
+			} else { // sent before the reset came
+				k.until = i
+				m.judge(j, delayed, i, whyCrossed)
+			}
 			changed = true
 		}
 	}
@@ -450,6 +453,10 @@ func (m *machine) refuteByRST(i int32, x int) bool {
 		return false
 	}
 	changed := false
+	if m.marks[cause].recv == notReceived && m.marks[cause].reason == whyResent {
+		m.judge(cause, ackOnly, i, whyRefusedRST) // it came, and drew the reset
+		changed = true
+	}
 	for n := range e.steps {
 		s := &e.steps[n]
 		if s.ev != Presumed || s.rec < 0 || m.marks[s.rec].recv != received {
@@ -460,6 +467,11 @@ func (m *machine) refuteByRST(i int32, x int) bool {
 		case tcpstate.CloseWait, tcpstate.Closing, tcpstate.TimeWait:
 			if o.flags&FlagFIN != 0 && s.rec >= cause {
 				m.judge(s.rec, ackOnly, i, whyRefusedRST)
+				changed = true
+			}
+		case tcpstate.FinWait2:
+			if s.rec > cause && !m.acks(cause, m.snd[x].fin+1) { // it was gone before that ACK came
+				m.judge(s.rec, notReceived, i, whyRefusedRST)
 				changed = true
 			}
 		case tcpstate.Established:
