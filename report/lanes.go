@@ -115,7 +115,7 @@ func (s *laneStep) extras() []string {
 		words = append(words, "confirmed by "+packetList(s.ConfirmedBy, s.ConfirmedByFiles))
 	}
 	if s.PacketEvidence != "" {
-		words = append(words, "the packet is "+string(s.PacketEvidence))
+		words = append(words, "packet only "+string(s.PacketEvidence))
 	}
 	if s.Packet == NoPacket {
 		if s.InferredFrom != 0 {

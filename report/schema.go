@@ -16,18 +16,28 @@ const (
 	TypeSummary    = "summary"
 )
 
-// Words of the schema; the JSON Schema lists the values of each.
+// The words of the schema; the JSON Schema lists the values of each.
 type (
-	State     string // a state of RFC 9293 section 3.3.2, or UNKNOWN
-	Evidence  string // how a step is known
-	OpenKind  string // how a connection opened
-	CloseKind string // how a connection closed
-	SideName  string // client, server, both, none
-	Severity  string // info, note, warning, error
-	Family    string // family of findings
-	FindingID string // id of a rule
-	Where     string // where a packet was lost, seen from the tap
-	Certainty string // certain, likely, possible
+	// State is a state of RFC 9293 section 3.3.2, or UNKNOWN.
+	State string
+	// Evidence is how a step is known.
+	Evidence string
+	// OpenKind is how a connection opened.
+	OpenKind string
+	// CloseKind is how a connection closed.
+	CloseKind string
+	// SideName is client, server, both or none.
+	SideName string
+	// Severity is info, note, warning or error.
+	Severity string
+	// Family is a family of findings.
+	Family string
+	// FindingID is the id of a rule.
+	FindingID string
+	// Where is where a packet was lost, seen from the tap.
+	Where string
+	// Certainty is certain, likely or possible.
+	Certainty string
 )
 
 // Document is the whole of a report in the format json.

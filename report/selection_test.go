@@ -125,7 +125,7 @@ func TestWrap(t *testing.T) {
 		{"aa bb cc", 5, []string{"aa bb", "cc"}},
 		{"longword a", 4, []string{"longword", "a"}},
 		{"1" + glue + "s on", 4, []string{"1" + glue + "s", "on"}},
-		{painter{true}.paint(red, "ab") + " cd", 5, []string{"\x1b[1;31mab\x1b[0m cd"}},
+		{painter{true}.paint(bold, "ab") + " cd", 5, []string{"\x1b[1mab\x1b[0m cd"}},
 	} {
 		if got := wrap(c.text, c.width); !slices.Equal(got, c.want) {
 			t.Errorf("wrap(%q, %d) is %q, want %q", c.text, c.width, got, c.want)

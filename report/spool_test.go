@@ -116,10 +116,7 @@ func TestWriterErrors(t *testing.T) {
 }
 
 func TestOrders(t *testing.T) {
-	var list []*reassembly.Lifecycle
-	for _, l := range samples() {
-		list = append(list, l)
-	}
+	list := samples()
 	for order, want := range map[Order][]uint64{
 		ByID: {1, 2, 3}, BySeverity: {2, 1, 3}, ByStart: {1, 3, 2}, ByEnd: {1, 3, 2}, ByDuration: {2, 1, 3},
 		ByPackets: {2, 1, 3}, ByBytes: {1, 2, 3}, ByRetransmissions: {1, 2, 3}, ByFindings: {2, 1, 3},

@@ -98,7 +98,7 @@ func padLeft(s string, width int) string {
 // clean takes out what a terminal would obey: names of files may hold anything.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
+		if !unicode.IsPrint(r) && string(r) != glue {
 			return unicode.ReplacementChar
 		}
 		return r
@@ -133,6 +133,8 @@ func span(s Seconds) string {
 	switch {
 	case s == 0:
 		return "0" + glue + "s"
+	case s < 0:
+		return "-" + span(-s)
 	case s < nsPerSecond/100:
 		return decimal(s, 1000) + glue + "ms"
 	case s < 2*minute:

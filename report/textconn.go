@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -99,17 +100,27 @@ func (t *text) finding(f *Finding) {
 	}
 	t.printf("  %s  %s  %s\n", t.severity(f.Severity, pad(string(f.Severity), 7)), t.paint(bold, string(f.ID)), strings.Join(words, ", "))
 	t.block(findingIndent, clean(f.Detail))
-	for _, m := range f.Measures {
-		line := fmt.Sprintf("%s %s", m.Name, strconv.FormatFloat(m.Value, 'g', 6, 64))
-		if m.Limit != 0 {
-			line += " against " + strconv.FormatFloat(m.Limit, 'g', 6, 64)
-		}
-		t.printf("%s%s\n", findingIndent, line)
+	for i := range f.Measures {
+		t.printf("%s%s\n", findingIndent, f.Measures[i].words())
 	}
 	for _, line := range t.displayFilters(f) {
 		t.printf("%s%s\n", findingIndent, t.paint(dim, line))
 	}
 	t.explain(f)
+}
+
+// words tell a measure as people write it: names end in their unit.
+func (m *Measure) words() string {
+	say := func(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
+	name, seconds := strings.CutSuffix(m.Name, "_s")
+	if seconds && math.Abs(m.Value) < math.MaxInt64/nsPerSecond && math.Abs(m.Limit) < math.MaxInt64/nsPerSecond {
+		say = func(v float64) string { return span(Seconds(math.Round(v * nsPerSecond))) }
+	}
+	line := strings.ReplaceAll(name, "_", " ") + ": " + say(m.Value)
+	if m.Limit != 0 {
+		line += ", limit " + say(m.Limit)
+	}
+	return clean(line)
 }
 
 // displayFilters are ready for Wireshark's filter line. A packet number holds

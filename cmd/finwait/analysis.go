@@ -18,6 +18,8 @@ type analysis struct {
 	choice *filter
 	most   uint64 // packets to read, 0: all
 	stop   *interrupts
+	// retired is called after a packet that made connections retire.
+	retired func() error
 
 	decoder     *capture.Decoder
 	first, last int64 // ns, least and greatest time of a frame
@@ -29,21 +31,31 @@ type analysis struct {
 // Damage of a file is no error here: trace tells it.
 func (a *analysis) run(o reassembly.Options, w *report.Writer) error {
 	var failed error // of the report; the tracker has no use for it
+	news := false
 	o.Emit = func(l *reassembly.Lifecycle) {
+		news = true
 		if failed == nil {
 			failed = w.Add(l)
 		}
 	}
 	t := reassembly.NewTracker(o)
 	a.decoder = capture.NewDecoder(capture.DecoderOptions{})
-	if err := a.packets(t, &failed); err != nil || failed != nil {
-		return errors.Join(err, failed)
+	err := a.packets(t, func() error {
+		if failed == nil && news && a.retired != nil {
+			failed = a.retired()
+		}
+		news = false
+		return failed
+	})
+	if err != nil {
+		return err
 	}
 	t.Close()
 	return failed
 }
 
-func (a *analysis) packets(t *reassembly.Tracker, failed *error) error {
+// packets gives every packet to t, and calls after behind each.
+func (a *analysis) packets(t *reassembly.Tracker, after func() error) error {
 	var f capture.Frame
 	var seg reassembly.Segment
 	everything := a.choice.empty()
@@ -74,8 +86,8 @@ func (a *analysis) packets(t *reassembly.Tracker, failed *error) error {
 			a.filtered++
 			t.Advance(f.Time)
 		}
-		if *failed != nil {
-			return nil
+		if err := after(); err != nil {
+			return err
 		}
 	}
 	return nil

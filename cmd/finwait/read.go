@@ -87,6 +87,10 @@ func (r *reading) run(cmd *cobra.Command, paths []string, wordsAfterRead bool) e
 	}
 	defer w.Abort()
 	a := &analysis{in: in, choice: choice, most: r.count, stop: r.stop}
+	if countStdin(paths) > 0 {
+		// Whoever reads our lines while tcpdump writes wants them at once.
+		a.retired = out.Flush
+	}
 	stopProgress := r.showProgress(in, &form, out)
 	err = a.run(core, w)
 	stopProgress()
