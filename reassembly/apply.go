@@ -221,7 +221,7 @@ func (m *machine) sendFIN(i int32, x int) {
 		return
 	case tcpstate.CloseWait:
 		proof := Observed
-		if !e.covered && !(k.idStep == 1 && e.find(tcpstate.CloseWait).ev >= Confirmed) {
+		if e.find(tcpstate.CloseWait).ev < Confirmed || !e.covered && k.idStep != 1 {
 			proof = Presumed
 		}
 		m.event(x, tcpstate.SendFIN, i, "send FIN", proof)
