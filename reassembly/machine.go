@@ -291,16 +291,13 @@ func (m *machine) tellWithdrawn(x int, old []mstep, by int32) {
 	}
 }
 
-// machineKeep and machineMax bound a long connection's log: at machineMax recs
-// all but the last machineKeep are folded into the base and can be judged no more.
-const (
-	machineKeep = 64
-	machineMax  = 512
-)
+// machineKeep is how many recs of a long connection stay when its log is full:
+// the others are folded into the base and can be judged no more.
+const machineKeep = 64
 
 // trim folds the oldest recs into the base.
 func (m *machine) trim() {
-	n := len(m.recs) - machineKeep
+	n := len(m.recs) - max(machineKeep, m.o.LogLimit/4)
 	if n <= 0 {
 		return
 	}

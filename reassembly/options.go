@@ -25,6 +25,12 @@ type Options struct {
 	// evicted, and told as evicted. Default 4,000,000.
 	MaxConnections int
 
+	// LogLimit is how many segments of one connection are remembered, at least
+	// 256 (the default). Beyond it the oldest are folded away: what they did
+	// stands, but can be judged no more, and Case.Segments starts later. A
+	// ladder of one connection wants more, memory for many wants the default.
+	LogLimit int
+
 	// KeyVLAN makes the VLAN part of the flow key; NoKeyTunnel leaves the
 	// tunnel ids out of it.
 	KeyVLAN, NoKeyTunnel bool

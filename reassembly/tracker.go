@@ -15,6 +15,7 @@ const (
 	DefaultIdleTimeout       = 24 * time.Hour
 	DefaultHalfClosedTimeout = time.Hour
 	DefaultMaxConnections    = 4_000_000
+	DefaultLogLimit          = 256
 )
 
 func (o Options) withDefaults() Options {
@@ -22,6 +23,7 @@ func (o Options) withDefaults() Options {
 	o.HalfOpenTimeout = cmp.Or(o.HalfOpenTimeout, DefaultHalfOpenTimeout)
 	o.IdleTimeout = cmp.Or(o.IdleTimeout, DefaultIdleTimeout)
 	o.HalfClosedTimeout = cmp.Or(o.HalfClosedTimeout, DefaultHalfClosedTimeout)
+	o.LogLimit = max(o.LogLimit, DefaultLogLimit)
 	o.MaxConnections = cmp.Or(o.MaxConnections, DefaultMaxConnections)
 	return o
 }
@@ -154,7 +156,7 @@ func (t *Tracker) log(i uint32, s *Segment, x int, extra uint8) {
 	if c.long {
 		m := t.long[i]
 		m.add(&r)
-		if len(m.recs) >= machineMax {
+		if len(m.recs) >= 2*t.o.LogLimit {
 			m.trim()
 		}
 		return
@@ -168,14 +170,10 @@ func (t *Tracker) log(i uint32, s *Segment, x int, extra uint8) {
 	}
 	c.tail = n
 	c.recs++
-	if c.recs >= logMax {
+	if int(c.recs) >= t.o.LogLimit {
 		t.lengthen(i)
 	}
 }
-
-// logMax is how many recs a connection keeps before it gets a machine that
-// folds the oldest ones away.
-const logMax = 256
 
 // lengthen moves a connection's log into a machine of its own.
 func (t *Tracker) lengthen(i uint32) {
