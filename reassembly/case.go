@@ -23,6 +23,8 @@ type Case struct {
 	client   int // the machine's side of the client
 	segments []CaseSegment
 	losses   []Loss
+	seen     Seen
+	looked   bool // seen is valid
 }
 
 // CopyKind is what a segment is to earlier ones of its sender.
@@ -321,3 +323,101 @@ func AtOrBefore(a, b uint32) bool { return seqnum.LessEq(a, b) }
 
 // Seconds turns ns into seconds.
 func Seconds(ns int64) float64 { return time.Duration(ns).Seconds() }
+
+// Seen sums up what the log holds at all. Most connections hold nothing odd: a
+// rule that asks here first need not go through their segments. Only segments
+// that are Own count, but for Next, Old and Quoted.
+type Seen struct {
+	Next, Old, Quoted bool
+	RST               bool
+	Retransmission    bool
+	DuplicateFrame    bool
+	NetworkDuplicate  bool
+	LateOriginal      bool
+	Filler            bool      // bytes never seen before, below the highest end of their sender
+	SYNData           bool      // data on a SYN or SYN-ACK
+	OtherSYN          bool      // a SYN or SYN-ACK of another number than its sender's first
+	OtherAck          bool      // a SYN-ACK that acknowledges another number than the peer's SYN
+	Probe             bool      // a segment that begins one below its sender's end: keep-alive, window probe
+	AfterFIN          bool      // data of a side that had acknowledged the peer's FIN
+	BeyondFIN         bool      // data or a FIN above the sender's own FIN
+	OldTS             bool      // new bytes with a TSval below one that their sender sent before
+	First             [2]uint8  // by Side: flags of its first segment that is no RST; 0 if none
+	MaxLen            [2]uint32 // by Side: most payload bytes in one segment
+}
+
+// Seen sums up the log.
+func (c *Case) Seen() *Seen {
+	if c.looked {
+		return &c.seen
+	}
+	c.looked, c.seen = true, Seen{}
+	v := &c.seen
+	var ts [2]uint32
+	var hasTS [2]bool
+	for i := range c.m.recs {
+		r, k := &c.m.recs[i], &c.m.marks[i]
+		switch {
+		case r.bits&recNext != 0:
+			v.Next = true
+			continue
+		case r.bits&recOld != 0:
+			v.Old = true
+			continue
+		case r.bits&recICMP != 0:
+			v.Quoted = true
+			continue
+		case k.kind == duplicateFrame:
+			v.DuplicateFrame = true
+			continue
+		case r.flags&FlagRST != 0:
+			v.RST = true
+			continue
+		}
+		x := r.side()
+		v.note(r, k, c.side(x), &c.m.snd[x], &c.m.snd[1-x])
+		if r.bits&recTS == 0 {
+			continue
+		}
+		if k.kind == fresh && r.span() > 0 && hasTS[x] && seqnum.Less(r.tsval, ts[x]) {
+			v.OldTS = true
+		}
+		if !hasTS[x] || seqnum.Less(ts[x], r.tsval) {
+			ts[x], hasTS[x] = r.tsval, true
+		}
+	}
+	return v
+}
+
+func (v *Seen) note(r *rec, k *mark, side Side, s, p *sender) {
+	if v.First[side] == 0 {
+		v.First[side] = r.flags
+	}
+	v.MaxLen[side] = max(v.MaxLen[side], r.len)
+	switch k.kind {
+	case retransmission:
+		v.Retransmission = true
+	case networkDuplicate:
+		v.NetworkDuplicate = true
+	case lateOriginal:
+		v.LateOriginal = true
+	case fresh:
+		if r.span() > 0 && k.hadEnd && seqnum.Less(r.seq, k.prevEnd) {
+			v.Filler = true
+		}
+	}
+	if k.hadEnd && r.len <= 1 && r.seq == k.prevEnd-1 && r.flags&(FlagSYN|FlagFIN) == 0 {
+		v.Probe = true
+	}
+	if r.flags&FlagSYN != 0 {
+		v.SYNData = v.SYNData || r.len > 0
+		v.OtherSYN = v.OtherSYN || s.hasISS && r.seq != s.iss
+		v.OtherAck = v.OtherAck || r.flags&FlagACK != 0 && p.hasISS && r.ack != p.iss+1
+	}
+	if r.len > 0 && p.hasFIN && r.flags&FlagACK != 0 && seqnum.LessEq(p.fin+1, r.ack) {
+		v.AfterFIN = true
+	}
+	if s.hasFIN && r.span() > 0 && r.flags&FlagSYN == 0 && (seqnum.Less(s.fin+1, r.end()) || r.flags&FlagFIN != 0 && r.end() != s.fin+1) {
+		v.BeyondFIN = true
+	}
+}
