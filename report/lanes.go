@@ -33,7 +33,7 @@ func laneRows(c *Connection) []laneRow {
 			rows, server = append(rows, laneRow{[2]*laneStep{nil, &server[0]}}), server[1:]
 		case len(server) == 0:
 			rows, client = append(rows, laneRow{[2]*laneStep{&client[0], nil}}), client[1:]
-		case client[0].sameSegment(&server[0]):
+		case client[0].sameSegment(&server[0]), client[0].sameAssumption(&server[0]):
 			rows, client, server = append(rows, laneRow{[2]*laneStep{&client[0], &server[0]}}), client[1:], server[1:]
 		case server[0].before(&client[0]):
 			rows, server = append(rows, laneRow{[2]*laneStep{nil, &server[0]}}), server[1:]
@@ -92,6 +92,13 @@ func (s *laneStep) sameSegment(o *laneStep) bool {
 		s.Packet == o.Packet && s.File == o.File
 }
 
+// sameAssumption reports whether two steps say the same of both endpoints
+// without a packet, as at a mid-stream start.
+func (s *laneStep) sameAssumption(o *laneStep) bool {
+	return s.Evidence == "assumed" && o.Evidence == "assumed" && s.State == o.State && s.Event == o.Event &&
+		s.At == o.At && s.Packet == 0 && o.Packet == 0
+}
+
 // act takes an event such as "send FIN" apart.
 func (s *laneStep) act() (what string, sent, ok bool) {
 	if what, ok = strings.CutPrefix(s.Event, "send "); ok {
@@ -132,7 +139,7 @@ func (s *laneStep) extras() []string {
 		words = append(words, "or "+strings.Join(names, " or "))
 	}
 	if s.Censored {
-		words = append(words, "the trace ends too soon to tell")
+		words = append(words, "trace ends too soon to tell")
 	}
 	if s.withdrawn {
 		words = append(words, fmt.Sprintf("refuted by %s: %s", s.refutedBy, clean(s.reason)))
@@ -167,15 +174,19 @@ func (r *laneRow) words() string {
 	var extras []string
 	switch {
 	case client != nil && server != nil:
-		what, fromClient, _ := client.act()
-		event = "<- " + what
-		if fromClient {
+		what, fromClient, act := client.act()
+		switch {
+		case !act:
+			event = client.Event
+		case fromClient:
 			event = what + " ->"
+		default:
+			event = "<- " + what
 		}
 		for i, s := range r.side {
 			side := [2]string{"client", "server"}[i]
 			for _, word := range s.extras() {
-				extras = append(extras, side+" "+word)
+				extras = append(extras, side+": "+word)
 			}
 		}
 	case client != nil:
