@@ -159,7 +159,11 @@ func (t *text) findings(s *Summary) {
 		t.printf("%s\n", strings.TrimRight(line, " "))
 	}
 	if len(facts) > 0 {
-		t.row("noted", strings.Join(facts, ", "))
+		hint := ""
+		if !t.Info {
+			hint = " (--min-severity info tells them)"
+		}
+		t.row("noted", strings.Join(facts, ", ")+hint)
 	}
 }
 
@@ -235,7 +239,7 @@ func (t *text) listing(c *Capture, s *Summary) {
 		t.row("listed", "no connection: "+c.Selection)
 		return
 	case s.Listed == 0:
-		t.printf("\nNo connection has a finding; --all lists them all.\n")
+		t.printf("\nNo connection has a finding above info; --all lists them all.\n")
 		return
 	case c.Selection != "":
 		t.row("listed", fmt.Sprintf("%s of %s: %s", thousands(s.Listed), plural(s.Connections, "connection"), c.Selection))

@@ -67,7 +67,7 @@ func newExplain(s streams) *cobra.Command {
 			return err
 		},
 	}
-	c.Flags().StringVar(&format, "format", "text", strings.Join(explainFormats, " or "))
+	c.Flags().StringVar(&format, "format", "text", "`FORM`: "+strings.Join(explainFormats, " or "))
 	// It fails only for a flag that does not exist, and this one does.
 	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(explainFormats, cobra.ShellCompDirectiveNoFileComp))
 	return c

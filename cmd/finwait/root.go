@@ -88,8 +88,17 @@ func newRoot(s streams) *cobra.Command {
 	}
 	readInto(read, s)
 	root.AddCommand(read, newExplain(s), newVersion(s), newMan(s))
+	cobra.AddTemplateFunc("wrapped", func(f *pflag.FlagSet) string {
+		width, ok := isTerminal(s.out)
+		if !ok {
+			width = 100
+		}
+		return f.FlagUsagesWrapped(width)
+	})
+	usage := strings.ReplaceAll(root.UsageTemplate(), ".LocalFlags.FlagUsages", "wrapped .LocalFlags")
+	root.SetUsageTemplate(usage)
 	for _, c := range []*cobra.Command{root, read} {
-		c.SetUsageTemplate(c.UsageTemplate() + exitHelp)
+		c.SetUsageTemplate(usage + exitHelp)
 	}
 	return root
 }
