@@ -45,6 +45,9 @@ func (m *machine) nextSYN(i int32, x int) int32 {
 
 func (m *machine) endByNext(x int, cause, proof int32, what string) {
 	e := &m.e[x]
+	if e.state == tcpstate.TimeWait {
+		m.expireTimeWait(x, m.recs[cause].at)
+	}
 	if e.state == tcpstate.Closed {
 		if s := e.last(); s.ev == Presumed {
 			s.ev = Confirmed
@@ -98,9 +101,12 @@ func (m *machine) clockTimeWait(x int, twoMSL int64) timeWait {
 		if r.at > t.most || m.o.RestartByRFC && r.flags&FlagFIN == 0 {
 			continue
 		}
+		j := m.answerTo(i, x, int64(time.Second))
+		if j >= 0 && m.recs[j].flags&FlagRST != 0 {
+			continue // answered by a reset: nobody was in TIME-WAIT
+		}
 		t.restarts = append(t.restarts, i)
 		at := r.at
-		j := m.answerTo(i, x, int64(time.Second))
 		if j >= 0 {
 			at = m.recs[j].at
 			t.least = max(t.least, at+twoMSL)
@@ -165,18 +171,6 @@ func (m *machine) finish(c *conn, now int64, ended bool) *Lifecycle {
 
 // clientSide is the side that sent the first SYN, else a stated guess.
 func (m *machine) clientSide(l *Lifecycle) int {
-	for i := range m.recs {
-		r := &m.recs[i]
-		if r.flags&FlagSYN == 0 || r.flags&FlagRST != 0 || r.bits&(recNext|recOld) != 0 {
-			continue
-		}
-		if r.flags&FlagACK != 0 && m.snd[1-r.side()].synRec < 0 {
-			return 1 - r.side()
-		}
-		if r.flags&FlagACK == 0 {
-			return r.side()
-		}
-	}
 	if m.clientKnown {
 		return m.client
 	}
@@ -191,7 +185,10 @@ func (m *machine) clientSide(l *Lifecycle) int {
 func (m *machine) finishEnd(out *Endpoint, x int, c *conn, now int64, ended bool) {
 	e := &m.e[x]
 	if e.state == tcpstate.TimeWait {
-		m.finishTimeWait(out, x, c, now)
+		if t, over := m.expireTimeWait(x, now); !over {
+			out.InTimeWait = true
+			out.TimeWaitLeast, out.TimeWaitMost = max(t.least-now, 0), t.most-now
+		}
 	}
 	out.State, out.Undetermined = e.state, e.undetermined
 	if s := e.last(); s != nil {
@@ -222,15 +219,15 @@ func (s *mstep) told() Step {
 	return t
 }
 
-func (m *machine) finishTimeWait(out *Endpoint, x int, c *conn, now int64) {
-	t := m.clockTimeWait(x, c.twoMSL(m.o, x))
-	if now >= t.most {
-		s := m.step(x, tcpstate.Closed, -1, "2MSL over", Timer)
-		s.at = t.most
-		return
+// expireTimeWait ends side x's TIME-WAIT if it has run out by now (rule 5).
+func (m *machine) expireTimeWait(x int, now int64) (t timeWait, over bool) {
+	t = m.clockTimeWait(x, m.twoMSL[x])
+	if now < t.most {
+		return t, false
 	}
-	out.InTimeWait = true
-	out.TimeWaitLeast, out.TimeWaitMost = max(t.least-now, 0), t.most-now
+	s := m.step(x, tcpstate.Closed, -1, "2MSL over", Timer)
+	s.at = t.most
+	return t, true
 }
 
 // censoredStep: too little trace follows a presumption to contradict it (rule 15).
@@ -338,12 +335,18 @@ func (m *machine) overview(i int32, x int) {
 			m.refused = true
 		}
 	case r.flags&(FlagSYN|FlagACK) == FlagSYN:
+		if !m.bareSYN[0] && !m.bareSYN[1] {
+			m.client, m.clientKnown = x, true
+		}
 		if p.hasISS && m.bareSYN[1-x] {
 			m.simultaneous = true
 		}
 		m.bareSYN[x] = true
 	case r.has(FlagSYN|FlagACK) && r.ack != p.iss+1 && p.hasISS && m.synData(1-x) > 0:
 		m.fastOpen = true
+	}
+	if r.has(FlagSYN|FlagACK) && !m.clientKnown {
+		m.client, m.clientKnown = 1-x, true // who answers a SYN is no client
 	}
 	if r.flags&FlagFIN != 0 && r.flags&FlagRST == 0 && s.finRec == i {
 		s.finAt = r.at

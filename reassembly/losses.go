@@ -95,7 +95,14 @@ func (m *machine) noteProven(j, by, n int32, x int, byDSACK bool) {
 	if !gap && c.at-s.at <= ackDelayMax {
 		l.kind, l.where = neverSentACK, NeverSent
 	}
-	if a.at < c.at+m.snd[1-x].rtt.least/2 && !byDSACK {
+	switch {
+	case byDSACK:
+	case s.flags&FlagSYN == 0 && m.e[1-x].state != tcpstate.TimeWait && m.echoProves(j, n):
+		// A socket that had the copy would echo it: the ACK was made from the
+		// first and was only late (Eifel, RFC 3522). TIME-WAIT and an answer to
+		// a copy of a SYN never refresh the echo.
+		l.kind, l.where, l.conf = lateACK, NoWhere, Certain
+	case a.at < c.at+m.snd[1-x].rtt.least/2:
 		l.kind, l.where = lateACK, NoWhere
 	}
 	if gap {

@@ -192,8 +192,10 @@ type machine struct {
 	dropped   int // recs folded into base
 
 	ports        [2]uint16
-	sackBoth     bool // both ends speak SACK
-	clientKnown  bool // client is valid: it was seen before the log was trimmed
+	twoMSL       [2]int64 // how long TIME-WAIT lasts at each side, ns
+	mirrored     bool     // the capture saw every packet twice
+	sackBoth     bool     // both ends speak SACK
+	clientKnown  bool     // client is valid: a SYN or SYN-ACK was seen
 	client       int
 	bareSYN      [2]bool
 	rstBy        int  // side of the first RST, -1 if none

@@ -14,6 +14,9 @@ const frameTwice = int64(time.Millisecond)
 
 func (m *machine) observe(i int32) {
 	r, k := &m.recs[i], &m.marks[i]
+	if r.bits&recICMP != 0 && r.flags&(FlagSYN|FlagACK) == FlagSYN && !m.snd[1-r.side()].hasISS {
+		m.refused = true
+	}
 	if r.bits&(recNext|recOld|recICMP) != 0 {
 		return
 	}
@@ -118,7 +121,7 @@ func (m *machine) sameFrame(i int32) int32 {
 			k.kind = networkDuplicate
 		case r.ipid != o.ipid:
 			continue // sent anew, or a host without a counter
-		case elsewhere && gap <= frameTwice:
+		case (elsewhere || m.mirrored) && gap <= frameTwice:
 			k.kind = duplicateFrame
 		case r.span() > 0 && r.bits&recTS != 0 && gap > 2*m.snd[r.side()].tick()+leastSlack && r.bits&recV6 != 0:
 			k.kind = networkDuplicate
@@ -128,6 +131,29 @@ func (m *machine) sameFrame(i int32) int32 {
 		return j
 	}
 	return -1
+}
+
+// sameBytes: two frames that only differ by when they were captured.
+func sameBytes(a, b *rec) bool {
+	return a.side() == b.side() && a.seq == b.seq && a.ack == b.ack && a.len == b.len && a.flags == b.flags &&
+		a.tsval == b.tsval && a.ipid == b.ipid && a.win == b.win
+}
+
+// isMirrored: over 80 % of the frames of both directions stand in the log
+// twice within a millisecond: a mirror port copies each packet (rule 11).
+func isMirrored(recs []rec) bool {
+	var frames, twice [2]int
+	for i := range recs {
+		r := &recs[i]
+		frames[r.side()]++
+		for j := i + 1; j < len(recs) && recs[j].at-r.at <= frameTwice; j++ {
+			if sameBytes(r, &recs[j]) {
+				twice[r.side()] += 2
+				break
+			}
+		}
+	}
+	return frames[0] > 1 && frames[1] > 1 && 5*twice[0] > 4*frames[0] && 5*twice[1] > 4*frames[1]
 }
 
 // sentAlone: the one byte of segment i was sent before as a segment of its own:

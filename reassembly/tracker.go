@@ -48,7 +48,8 @@ type Tracker struct {
 	maxMSL   int64
 	previous map[uint32]*Previous // of connections that reuse a tuple
 	kase     Case
-	ending   bool // the trace is over: what is left is told as it stands
+	scratch  []rec // one connection's log, in a row
+	ending   bool  // the trace is over: what is left is told as it stands
 }
 
 const connChunk = 1 << 10
@@ -194,14 +195,20 @@ func (t *Tracker) lengthen(i uint32) {
 func (t *Tracker) feed(m *machine, c *conn) {
 	m.reset(&t.o)
 	m.ports = [2]uint16{c.port(0), c.port(1)}
+	m.twoMSL = [2]int64{c.twoMSL(&t.o, 0), c.twoMSL(&t.o, 1)}
 	m.sackBoth = c.opts[0].flags&c.opts[1].flags&optSACK != 0
 	for x := range 2 {
 		m.snd[x].synScale, m.snd[x].synHasScale = c.opts[x].scale, c.opts[x].flags&optScale != 0
 	}
+	t.scratch = t.scratch[:0]
 	for n := c.head; n != 0; {
 		r := t.slab.at(n)
-		m.add(r)
+		t.scratch = append(t.scratch, *r)
 		n = r.next
+	}
+	m.mirrored = isMirrored(t.scratch)
+	for i := range t.scratch {
+		m.add(&t.scratch[i])
 	}
 }
 
