@@ -14,6 +14,7 @@ var closeRules = []Rule{
 			"ACK shows a short timer, not a loss.",
 		LookNext: "The lost-ACK findings of the connection say what was lost and where: final-ack-lost, ack-lost-after-tap, " +
 			"fin-ack-missing, last-ack-stall.",
+		Check: checkFINRetransmitted,
 	},
 	{
 		ID: "close-wait-stall", Family: Close, Severity: reassembly.Warning,
@@ -25,6 +26,7 @@ var closeRules = []Rule{
 		FalseAlarm: "A half-close on purpose is legal; there the late side still sends data (half-close-with-data).",
 		LookNext: "On that host find the owner, `ss -tnp state close-wait`. A count that only grows is a leak in the " +
 			"program, not a fault of the network.",
+		Check: checkCloseWaitStall,
 	},
 	{
 		ID: "fin-wait2-stall", Family: Close, Severity: reassembly.Warning,
@@ -36,6 +38,7 @@ var closeRules = []Rule{
 			"RST.",
 		FalseAlarm: "Data that still flows from the peer is a half-close on purpose.",
 		LookNext:   "Look at the peer's program. If the peer's late FIN is answered by a RST, the socket here had timed out.",
+		Check:      checkFINWait2Stall,
 	},
 	{
 		ID: "last-ack-stall", Family: Close, Severity: reassembly.Warning,
@@ -47,6 +50,7 @@ var closeRules = []Rule{
 		FalseAlarm: "One or two copies and then silence more likely mean an answer that the capture missed.",
 		LookNext: "Capture at the other end: does the FIN arrive, does an ACK leave? Firewalls with short close timers are " +
 			"the usual suspects.",
+		Check: checkLastACKStall,
 	},
 	{
 		ID: "simultaneous-close", Family: Close, Severity: reassembly.Info,
@@ -56,6 +60,7 @@ var closeRules = []Rule{
 			"is legal. Usual causes: a protocol in which both ends close at the same event or time-out.",
 		FalseAlarm: "The order at the tap does not decide; the acknowledgment numbers in the FINs do.",
 		LookNext:   "Nothing, unless ports are short: here both ends hold the tuple for 2MSL.",
+		Check:      checkSimultaneousClose,
 	},
 	{
 		ID: "half-close-with-data", Family: Close, Severity: reassembly.Info,
@@ -65,6 +70,7 @@ var closeRules = []Rule{
 			"whose end is marked by the FIN, copy tools, proxies that pass a half-close on.",
 		FalseAlarm: "None.",
 		LookNext:   "Some middleboxes cut half-closed connections after a short time: look for resets or silence in the tail.",
+		Check:      checkHalfCloseData,
 	},
 	{
 		ID: "data-beyond-fin", Family: Close, Severity: reassembly.Error,
@@ -75,6 +81,7 @@ var closeRules = []Rule{
 			"stack fault.",
 		FalseAlarm: "A new incarnation of the tuple whose SYN was missed looks like it.",
 		LookNext:   "Compare TTL, IP-ID and timestamps before and after the FIN: another sender shows there.",
+		Check:      checkDataBeyondFIN,
 	},
 	{
 		ID: "fin-seq-changed", Family: Close, Severity: reassembly.Error,
@@ -84,6 +91,7 @@ var closeRules = []Rule{
 			"adds or removes data, two hosts that share one address.",
 		FalseAlarm: "A copy may carry more or fewer bytes before the FIN; only the number of the FIN itself counts.",
 		LookNext:   "The one that the peer acknowledges is the true one. Compare TTL and IP-ID to find who sent the other.",
+		Check:      checkFINSeqChanged,
 	},
 	{
 		ID: "fin-with-hole", Family: Close, Severity: reassembly.Note,
@@ -94,6 +102,7 @@ var closeRules = []Rule{
 			"reordering.",
 		FalseAlarm: "If the bytes were acknowledged and only the capture missed them, it is a capture-gap.",
 		LookNext:   "The time between the FIN and the filling of the hole is what the loss cost.",
+		Check:      checkFINWithHole,
 	},
 	{
 		ID: "fin-unexpected", Family: Close, Severity: reassembly.Note,
@@ -104,6 +113,7 @@ var closeRules = []Rule{
 			"connection that one end forgot.",
 		FalseAlarm: "At the start of a capture it is usual.",
 		LookNext:   "Many of them from one address to many ports are a scan.",
+		Check:      checkFINUnexpected,
 	},
 	{
 		ID: "late-after-close", Family: Close, Severity: reassembly.Note,
@@ -114,6 +124,7 @@ var closeRules = []Rule{
 			"from suspension.",
 		FalseAlarm: "A copy of a FIN within TIME-WAIT is expected and not counted.",
 		LookNext:   "See what answers it: a RST is right. If the tuple was in use again, see old-duplicate-accepted.",
+		Check:      checkLateAfterClose,
 	},
 	{
 		ID: "vanished", Family: Close, Severity: reassembly.Note,
@@ -125,6 +136,7 @@ var closeRules = []Rule{
 		FalseAlarm: "Silence is no proof of an end: an idle connection may be alive.",
 		LookNext: "Look for keep-alives. If one end tries again later and gets no answer or a RST, the other end or a " +
 			"middlebox had forgotten it.",
+		Check: checkVanished,
 	},
 	{
 		ID: "abortive-close", Family: Close, Severity: reassembly.Note,
@@ -136,6 +148,7 @@ var closeRules = []Rule{
 		FalseAlarm: "A RST in answer to a segment for a closed socket has another form and is rst-for-closed.",
 		LookNext: "If data is missing at the peer, this is the cause. Otherwise it is a habit of the program: see which end " +
 			"does it.",
+		Check: checkAbortiveClose,
 	},
 	{
 		ID: "server-closes-first", Family: Close, Severity: reassembly.Info,
@@ -145,5 +158,6 @@ var closeRules = []Rule{
 			"Usual causes: HTTP without keep-alive, an idle time-out of the server.",
 		FalseAlarm: "If the roles are guessed (midstream), it may be the client.",
 		LookNext:   "With very many short connections let the client close, or keep connections open for longer.",
+		Check:      checkServerClosesFirst,
 	},
 }

@@ -15,6 +15,7 @@ var handshakeRules = []Rule{
 			"trace that ends less than a second after the SYN tells nothing: then the finding is info.",
 		LookNext: "Capture at the server: does the SYN arrive, does a SYN-ACK leave? Compare with other clients of the same " +
 			"server and other ports of the same host.",
+		Check: checkSYNUnanswered,
 	},
 	{
 		ID: "syn-retransmitted", Family: Handshake, Severity: reassembly.Note,
@@ -27,6 +28,7 @@ var handshakeRules = []Rule{
 			"retransmission. A SYN with another initial sequence number is a new attempt.",
 		LookNext: "See whether the loss strikes one server or all. On a Linux server the counters ListenOverflows and " +
 			"ListenDrops tell a full queue from a lossy path.",
+		Check: checkSYNRetransmitted,
 	},
 	{
 		ID: "syn-refused", Family: Handshake, Severity: reassembly.Note,
@@ -39,6 +41,7 @@ var handshakeRules = []Rule{
 			"design.",
 		LookNext: "Compare TTL and IP-ID of the RST with other packets of the server: if they differ, a middlebox answered " +
 			"in its name. On the server, `ss -ltn` shows what listens.",
+		Check: checkSYNRefused,
 	},
 	{
 		ID: "syn-refused-icmp", Family: Handshake, Severity: reassembly.Note,
@@ -50,6 +53,7 @@ var handshakeRules = []Rule{
 			"was a passing one.",
 		LookNext: "The sender of the error is the box to ask; its code says why. The client may go on trying: such errors " +
 			"are soft while a connection opens.",
+		Check: checkSYNRefusedICMP,
 	},
 	{
 		ID: "half-open-no-third-ack", Family: Handshake, Severity: reassembly.Warning,
@@ -63,6 +67,7 @@ var handshakeRules = []Rule{
 			"elsewhere (one-sided).",
 		LookNext: "Many of them from addresses that never complete: a SYN flood; look at SYN cookies. A few from real " +
 			"clients: capture at the client and see whether the SYN-ACK arrives.",
+		Check: checkHalfOpen,
 	},
 	{
 		ID: "syn-answered-by-ack", Family: Handshake, Severity: reassembly.Error,
@@ -76,6 +81,7 @@ var handshakeRules = []Rule{
 			"If nothing of the old connection was captured, the old state is unknown.",
 		LookNext: "Look for the RST of the client and its next SYN. If the server was in TIME-WAIT, see " +
 			"syn-in-time-wait-rejected. The old connection's end shows which FIN or RST was lost.",
+		Check: checkSYNAnsweredByACK,
 	},
 	{
 		ID: "synack-bad-ack", Family: Handshake, Severity: reassembly.Error,
@@ -87,6 +93,7 @@ var handshakeRules = []Rule{
 		FalseAlarm: "If the SYN that it answers was not captured, the number may be right.",
 		LookNext: "Compare the number with earlier SYNs of the tuple. A constant difference between the two directions " +
 			"points at a box that rewrites sequence numbers.",
+		Check: checkSYNACKBadAck,
 	},
 	{
 		ID: "synack-isn-changed", Family: Handshake, Severity: reassembly.Error,
@@ -98,6 +105,7 @@ var handshakeRules = []Rule{
 		FalseAlarm: "SYN cookies change with the clock: copies some seconds apart may differ and both be valid.",
 		LookNext: "Compare TTL, IP-ID and options of the two. Different ones mean two hosts; then see how the SYN's copies " +
 			"are distributed.",
+		Check: checkSYNACKChanged,
 	},
 	{
 		ID: "simultaneous-open", Family: Handshake, Severity: reassembly.Info,
@@ -107,6 +115,7 @@ var handshakeRules = []Rule{
 			"Usual causes: peers that punch through NAT, routing daemons that call each other, test programs.",
 		FalseAlarm: "A tap with two ports may reorder packets; only the acknowledgment numbers decide.",
 		LookNext:   "Nothing, unless it was not meant: then see why both ends call.",
+		Check:      checkSimultaneousOpen,
 	},
 	{
 		ID: "split-handshake", Family: Handshake, Severity: reassembly.Note,
@@ -119,6 +128,7 @@ var handshakeRules = []Rule{
 			"acknowledged.",
 		LookNext: "Ask what the server is. If nobody knows, treat it as an evasion attempt and look at what the connection " +
 			"carries.",
+		Check: checkSplitHandshake,
 	},
 	{
 		ID: "syn-in-synchronized", Family: Handshake, Severity: reassembly.Warning,
@@ -131,6 +141,7 @@ var handshakeRules = []Rule{
 			"reuse: a silence of minutes before it speaks for that.",
 		LookNext: "Compare TTL and timestamps of the SYN with the live connection: another host behind a NAT shows there. " +
 			"See what answers it: challenge ACK, RST or SYN-ACK.",
+		Check: checkSYNInSynchronized,
 	},
 	{
 		ID: "data-on-syn", Family: Handshake, Severity: reassembly.Info,
@@ -141,6 +152,7 @@ var handshakeRules = []Rule{
 		FalseAlarm: "None: it is legal.",
 		LookNext: "See whether the SYN-ACK acknowledges the data. If it covers the SYN alone, the data is sent again after " +
 			"the handshake, and the cookie was of no use.",
+		Check: checkDataOnSYN,
 	},
 	{
 		ID: "syn-cookie-suspected", Family: Handshake, Severity: reassembly.Info,
@@ -163,6 +175,7 @@ var handshakeRules = []Rule{
 		FalseAlarm: "None.",
 		LookNext: "Give all rotated files at once, or start the capture before the connection. Judge findings of this " +
 			"connection with care.",
+		Check: checkMidstream,
 	},
 	{
 		ID: "one-sided", Family: Handshake, Severity: reassembly.Info,
@@ -174,5 +187,6 @@ var handshakeRules = []Rule{
 		FalseAlarm: "None: the moving numbers prove it.",
 		LookNext: "Capture both directions. The unseen end's states rest on the acknowledgments of the seen one, and no " +
 			"lost ACK can be placed.",
+		Check: checkOneSided,
 	},
 }

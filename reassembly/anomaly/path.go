@@ -14,6 +14,7 @@ var pathRules = []Rule{
 		FalseAlarm: "A retransmission of one byte looks alike if the capture missed the first copy.",
 		LookNext: "Unanswered: the peer or a middlebox has dropped the connection. After some more probes the sender resets " +
 			"it.",
+		Check: checkKeepalive,
 	},
 	{
 		ID: "zero-window-stall", Family: Path, Severity: reassembly.Warning,
@@ -23,6 +24,7 @@ var pathRules = []Rule{
 			"does not read fast enough, is blocked or stopped, or its buffer is too small.",
 		FalseAlarm: "A RST or FIN with window zero is no stall. A short closure under load is ordinary flow control.",
 		LookNext:   "Look at the receiving program, not at the network. If probes are not answered either, the host is gone.",
+		Check:      checkZeroWindow,
 	},
 	{
 		ID: "seq-wrap", Family: Path, Severity: reassembly.Info,
@@ -32,6 +34,7 @@ var pathRules = []Rule{
 			"zero. Usual causes: a large transfer, or a high initial number.",
 		FalseAlarm: "None: it is ordinary; older tools misread it.",
 		LookNext:   "On fast paths timestamps (PAWS) are needed to tell old segments from new.",
+		Check:      checkSeqWrap,
 	},
 	{
 		ID: "paws-reject", Family: Path, Severity: reassembly.Note,
@@ -42,6 +45,7 @@ var pathRules = []Rule{
 			"jumps.",
 		FalseAlarm: "Reordering within a tick of the clock is tolerated and not counted.",
 		LookNext:   "If a connection stalls because of it, compare the timestamps of the two senders behind the address.",
+		Check:      checkPAWS,
 	},
 	{
 		ID: "reordering", Family: Path, Severity: reassembly.Info,
@@ -51,6 +55,7 @@ var pathRules = []Rule{
 			"way, no retransmission. Usual causes: parallel links, wireless retries, a multi-queue capture.",
 		FalseAlarm: "A multi-queue or two-port capture can itself disorder packets.",
 		LookNext:   "A little does no harm; much makes senders take it for loss: see dup-ack-run.",
+		Check:      checkReordering,
 	},
 	{
 		ID: "user-timeout", Family: Path, Severity: reassembly.Warning,
@@ -61,6 +66,7 @@ var pathRules = []Rule{
 			"connection's packets.",
 		FalseAlarm: "If the trace ends while copies still come, the sender may go on.",
 		LookNext:   "See whether other connections to the same peer lived on: then a middlebox dropped this one.",
+		Check:      checkUserTimeout,
 	},
 	{
 		ID: "role-uncertain", Family: Path, Severity: reassembly.Info,
@@ -70,6 +76,7 @@ var pathRules = []Rule{
 			"Usual causes: the capture began in midstream.",
 		FalseAlarm: "The guess may be wrong.",
 		LookNext:   "Findings that speak of client and server are to be read with that in mind.",
+		Check:      checkRoleUncertain,
 	},
 }
 
@@ -85,6 +92,7 @@ var captureRules = []Rule{
 		FalseAlarm: "At the start of a capture it is normal: the bytes came before it.",
 		LookNext: "Look at the drop counters of the capture; gaps in many connections at one instant are the capture's. " +
 			"Lost-ACK findings near it are less sure.",
+		Check: checkCaptureGap,
 	},
 	{
 		ID: "duplicate-frame", Family: Capture, Severity: reassembly.Info,
@@ -96,6 +104,7 @@ var captureRules = []Rule{
 		FalseAlarm: "Packets with IP-ID 0 cannot be told apart one by one; there a whole second of doubled frames decides.",
 		LookNext: "Mirror one direction of each port, or remove duplicates. Times between the two tell the delay of the " +
 			"switch.",
+		Check: checkDuplicateFrame,
 	},
 	{
 		ID: "checksum-offload", Family: Capture, Severity: reassembly.Info,
@@ -106,5 +115,6 @@ var captureRules = []Rule{
 		FalseAlarm: "Bad checksums of both directions, or of a few packets only, are real damage.",
 		LookNext: "The tap is at that host: between it and the tap nothing gets lost. For wire-true sizes capture " +
 			"elsewhere, or turn segmentation offload off.",
+		Check: checkOffload,
 	},
 }

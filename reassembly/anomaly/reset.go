@@ -13,6 +13,7 @@ var resetRules = []Rule{
 			"the connection.",
 		FalseAlarm: "Only what the receiver had acknowledged is visible at the tap; an ACK that was missed shifts the figure.",
 		LookNext:   "See which end sent it and what went before: abortive-close, rst-after-fin, rst-for-closed.",
+		Check:      checkRSTExact,
 	},
 	{
 		ID: "rst-in-window-inexact", Family: Reset, Severity: reassembly.Warning,
@@ -24,6 +25,7 @@ var resetRules = []Rule{
 		FalseAlarm: "With data in flight a true RST may be inexact: then the challenge ACK draws an exact one.",
 		LookNext: "See what follows: a challenge ACK and an exact RST (genuine), a challenge ACK and more data (forged), " +
 			"silence (an old stack accepted it).",
+		Check: checkRSTInexact,
 	},
 	{
 		ID: "rst-out-of-window", Family: Reset, Severity: reassembly.Note,
@@ -34,6 +36,7 @@ var resetRules = []Rule{
 		FalseAlarm: "If the window scale is unknown (midstream), the window is unknown too, and nothing is said.",
 		LookNext: "If the connection ends at this point all the same, its numbers at the receiver were others than those at " +
 			"the tap: look for rewriting.",
+		Check: checkRSTOutside,
 	},
 	{
 		ID: "challenge-ack", Family: Reset, Severity: reassembly.Info,
@@ -45,6 +48,7 @@ var resetRules = []Rule{
 			"apart.",
 		LookNext: "See the causing segment. Stacks limit the rate of such answers, so that silence is no proof of " +
 			"acceptance.",
+		Check: checkChallengeACK,
 	},
 	{
 		ID: "rst-ignored", Family: Reset, Severity: reassembly.Warning,
@@ -55,6 +59,7 @@ var resetRules = []Rule{
 			"behind the tap, a middlebox that wanted to cut the connection.",
 		FalseAlarm: "Packets that were on their way when the RST was sent are expected for one round trip.",
 		LookNext:   "If the alleged sender itself goes on, the RST was forged: see rst-forged-suspect.",
+		Check:      checkRSTIgnored,
 	},
 	{
 		ID: "rst-after-fin", Family: Reset, Severity: reassembly.Note,
@@ -65,6 +70,7 @@ var resetRules = []Rule{
 			"TIME-WAIT.",
 		FalseAlarm: "A RST that answers a segment for a socket already gone is rst-for-closed.",
 		LookNext:   "Was all data acknowledged? If so, no harm; otherwise the tail of the stream may be lost.",
+		Check:      checkRSTAfterFIN,
 	},
 	{
 		ID: "rst-for-closed", Family: Reset, Severity: reassembly.Note,
@@ -75,6 +81,7 @@ var resetRules = []Rule{
 			"that chose another backend.",
 		FalseAlarm: "A middlebox can use the same form in a host's name: compare the TTL.",
 		LookNext:   "Find how the sender lost the connection: an earlier RST, a time-out, a restart.",
+		Check:      checkRSTForClosed,
 	},
 	{
 		ID: "rst-forged-suspect", Family: Reset, Severity: reassembly.Warning,
@@ -87,6 +94,7 @@ var resetRules = []Rule{
 			"timestamps: those count only against the same kind.",
 		LookNext: "The TTL shows how far away the true sender is. Capture nearer to both ends to see on which link the RST " +
 			"appears.",
+		Check: checkRSTForged,
 	},
 	{
 		ID: "rst-storm", Family: Reset, Severity: reassembly.Note,
@@ -96,6 +104,7 @@ var resetRules = []Rule{
 			"closed port, an end that ignores resets, a middlebox that floods.",
 		FalseAlarm: "A whole window in flight towards a closed socket draws one RST a segment: that is one cause, not many.",
 		LookNext:   "See whether the other end ever reacts. If it does not, the RSTs are lost or not accepted.",
+		Check:      checkRSTStorm,
 	},
 	{
 		ID: "rst-bad-in-syn-sent", Family: Reset, Severity: reassembly.Note,
@@ -105,5 +114,6 @@ var resetRules = []Rule{
 			"late RST of an earlier connection, a forged reset, a broken middlebox.",
 		FalseAlarm: "If the SYN that it answers was not captured, the number may be right.",
 		LookNext:   "See whether the client goes on. If it gives up all the same, its stack is too trusting.",
+		Check:      checkRSTBadSYNSent,
 	},
 }

@@ -1,0 +1,528 @@
+package anomaly
+
+import (
+	"github.com/finwait/finwait/reassembly"
+	"github.com/finwait/finwait/reassembly/tcpstate"
+)
+
+// The checks of handshake.go.
+
+// answerDue is the initial retransmission time-out (RFC 6298 section 2): a trace
+// that ends sooner after a SYN or SYN-ACK tells nothing of its answer.
+const answerDue = second
+
+func checkSYNUnanswered(c *reassembly.Case) []finding {
+	if c.Life.Open != reassembly.OpenUnanswered || c.Life.Endpoints[reassembly.Server].Stats.Packets != 0 || c.Seen().Quoted {
+		return nil
+	}
+	var syns []packet
+	var first, last int64
+	segs := c.Segments()
+	for i := range segs {
+		s := &segs[i]
+		switch {
+		case s.Old && s.Side == reassembly.Server:
+			return nil // syn-answered-by-ack
+		case !s.Own() || isRST(s):
+		case !bareSYN(s):
+			return nil // it went on: the answer passed elsewhere (one-sided)
+		default:
+			if syns == nil {
+				first = s.At
+			}
+			syns, last = append(syns, s.Packet), s.At
+		}
+	}
+	if syns == nil {
+		return nil
+	}
+	silence := c.Now - last
+	detail := "The client sent a SYN in " + pkt(syns[0])
+	if len(syns) > 1 {
+		detail = "The client sent its SYN " + times(len(syns)) + " in " + span(last-first) + " (" + nums(syns) + ")"
+	}
+	f := finding{Side: reassembly.Client, At: last, Packets: cite(syns...),
+		Measures: []reassembly.Measure{secs("silence_s", silence, answerDue), number("syn_count", len(syns))}}
+	if silence < answerDue {
+		f.Detail = detail + ", and nothing answered it before the trace of this connection ended " + span(silence) + " later: too soon to tell."
+		return []finding{withSeverity("syn-unanswered", Handshake, reassembly.Info, f)}
+	}
+	f.Detail = detail + ", and no segment of the server came in the " + span(silence) + " that followed."
+	return []finding{f}
+}
+
+// A copy of the SYN counts until its sender shows that it has the SYN-ACK: for
+// the client it was not answered, whatever passed the tap.
+func checkSYNRetransmitted(c *reassembly.Case) []finding {
+	if c.Life.RoleGuessed || !c.Seen().Retransmission {
+		return nil
+	}
+	segs := c.Segments()
+	var found []finding
+	for _, side := range sides {
+		var all []packet
+		var first, last, copied int64
+		var answer packet
+		for i := range segs {
+			s := &segs[i]
+			switch {
+			case !s.Own() || isRST(s):
+			case s.Side != side:
+				if synACK(s) && len(all) > 0 && answer == 0 {
+					answer = s.Packet
+				}
+			case !bareSYN(s):
+			case len(all) == 0:
+				all, first = append(all, s.Packet), s.At
+			case s.Kind == reassembly.Retransmission && !s.HadAck:
+				if len(all) == 1 {
+					copied = s.At
+				}
+				all, last = append(all, s.Packet), s.At
+			}
+		}
+		if len(all) < 2 {
+			continue
+		}
+		detail := "The " + side.String() + " sent its SYN (" + pkt(all[0]) + ") again " + times(len(all)-1) + ", in " + nums(all[1:]) +
+			", first after " + span(copied-first)
+		if answer != 0 && answer < all[len(all)-1] {
+			detail += ", although a SYN-ACK had passed in " + pkt(answer)
+		}
+		found = append(found, finding{Side: side, At: copied, Packets: cite(all...), Detail: detail + ".",
+			Measures: []reassembly.Measure{secs("interval_s", copied-first, 0), secs("delay_s", last-first, 0), number("copy_count", len(all)-1)}})
+	}
+	return found
+}
+
+func checkSYNRefused(c *reassembly.Case) []finding {
+	if c.Life.Open != reassembly.OpenRefused || !c.Seen().RST {
+		return nil
+	}
+	var syn *segment
+	var all []packet
+	var first *segment
+	segs := c.Segments()
+	for i := range segs {
+		s := &segs[i]
+		switch {
+		case !s.Own():
+		case s.Side == reassembly.Client && bareSYN(s):
+			if first == nil {
+				syn = s
+			}
+			all = append(all, s.Packet)
+		case s.Side == reassembly.Server && isRST(s) && syn != nil && c.JudgeRST(i) == reassembly.RSTExact:
+			if first == nil {
+				first = s
+			}
+			all = append(all, s.Packet)
+		}
+	}
+	if first == nil {
+		return nil
+	}
+	return []finding{{Side: reassembly.Server, At: first.At, Packets: cite(all...),
+		Detail: "The SYN in " + pkt(syn.Packet) + " was answered by a RST that acknowledges it, in " + pkt(first.Packet) + ", " +
+			span(first.At-syn.At) + " later.",
+		Measures: []reassembly.Measure{secs("interval_s", first.At-syn.At, 0)}}}
+}
+
+// The quote may hold no more than ports and sequence number (RFC 792), so the
+// number tells the SYN. A SYN that is answered all the same met a passing error.
+func checkSYNRefusedICMP(c *reassembly.Case) []finding {
+	if !c.Seen().Quoted {
+		return nil
+	}
+	d := c.Sender(reassembly.Client)
+	if !d.HasISN || c.Life.Endpoints[reassembly.Server].Stats.Packets != 0 {
+		return nil
+	}
+	segs := c.Segments()
+	var syn packet
+	var quotes []packet
+	var at int64
+	for i := range segs {
+		s := &segs[i]
+		switch {
+		case s.Quoted && s.Side == reassembly.Client && s.Seq == d.ISN && syn != 0:
+			if quotes == nil {
+				at = s.At
+			}
+			quotes = append(quotes, s.Packet)
+		case s.Own() && s.Side == reassembly.Client && bareSYN(s) && syn == 0:
+			syn = s.Packet
+		case s.Own() && s.Side == reassembly.Client && !isRST(s) && !bareSYN(s):
+			return nil // it went on
+		}
+	}
+	if quotes == nil {
+		return nil
+	}
+	return []finding{{Side: reassembly.Client, At: at, Packets: cite(append([]packet{syn}, quotes...)...), Confidence: reassembly.Likely,
+		Detail: "An ICMP error in " + pkt(quotes[0]) + " quotes the SYN of " + pkt(syn) + ", and the server never answered it."}}
+}
+
+func checkHalfOpen(c *reassembly.Case) []finding {
+	if c.Life.Open != reassembly.OpenHalf || c.Sender(reassembly.Client).HasAck || c.Sender(reassembly.Client).SentData {
+		return nil // third-ack-lost-or-dropped
+	}
+	segs := c.Segments()
+	var all []packet
+	var first, last int64
+	var copies int
+	for i := range segs {
+		s := &segs[i]
+		switch {
+		case !s.Own():
+		case s.Side == reassembly.Client && isRST(s):
+			return nil // it refused the SYN-ACK
+		case s.Side == reassembly.Server && synACK(s):
+			if all == nil {
+				first = s.At
+			} else if s.Kind == reassembly.Retransmission {
+				copies++
+			}
+			all, last = append(all, s.Packet), s.At
+		}
+	}
+	if all == nil || copies == 0 && c.Now-last < answerDue {
+		return nil
+	}
+	detail := "The server's SYN-ACK in " + pkt(all[0])
+	if copies > 0 {
+		detail = "The server sent its SYN-ACK " + times(len(all)) + " in " + span(last-first) + " (" + nums(all) + "), and it"
+	}
+	return []finding{{Side: reassembly.Server, At: first, Packets: cite(all...),
+		Detail:   detail + " was never acknowledged in the " + span(c.Now-first) + " that followed it.",
+		Measures: []reassembly.Measure{secs("silence_s", c.Now-first, answerDue), number("copy_count", copies)}}}
+}
+
+// answeredByACK finds a SYN and the pure ACK of other numbers that answered it.
+// An old segment that merely crossed the SYN is none: there the SYN-ACK follows
+// without another SYN.
+func answeredByACK(c *reassembly.Case) (syn, answer, reset *segment) {
+	seen := c.Seen()
+	d := c.Sender(reassembly.Client)
+	f := seen.First[reassembly.Server]
+	odd := f != 0 && f&(reassembly.FlagSYN|reassembly.FlagACK) == reassembly.FlagACK
+	if !d.HasISN || !seen.Old && !odd {
+		return nil, nil, nil
+	}
+	segs := c.Segments()
+	for i := range segs {
+		s := &segs[i]
+		if s.Next || s.Quoted || s.Kind == reassembly.DuplicateFrame {
+			continue
+		}
+		switch {
+		case s.Side == reassembly.Client && bareSYN(s) && !s.Old:
+			if answer == nil {
+				syn = s
+			} else {
+				return syn, answer, reset
+			}
+		case s.Side == reassembly.Client && isRST(s) && answer != nil:
+			reset = s
+		case s.Side == reassembly.Client && !s.Old:
+			return nil, nil, nil // the handshake went on
+		case s.Side == reassembly.Server && synACK(s):
+			if reset == nil {
+				return nil, nil, nil
+			}
+			return syn, answer, reset
+		case s.Side == reassembly.Server && s.PureACK() && syn != nil && answer == nil && s.Ack != d.ISN+1:
+			answer = s
+		}
+	}
+	return syn, answer, reset
+}
+
+func checkSYNAnsweredByACK(c *reassembly.Case) []finding {
+	if p := c.Prev; p != nil && p.Holder != reassembly.None && p.Holder != reassembly.Client {
+		return nil // syn-in-time-wait-rejected
+	}
+	syn, answer, reset := answeredByACK(c)
+	if answer == nil {
+		return nil
+	}
+	detail := "The SYN in " + pkt(syn.Packet) + " was answered in " + pkt(answer.Packet) + " by an ACK that does not acknowledge it"
+	if c.Prev != nil {
+		detail += " but carries the numbers of the connection before, which ended in " + pkt(c.Prev.Last) + " for all the tap saw"
+	} else {
+		detail += ", of a connection that the trace does not have"
+	}
+	all := []packet{syn.Packet, answer.Packet}
+	if reset != nil {
+		all = append(all, reset.Packet)
+		detail += "; the client reset it in " + pkt(reset.Packet)
+	}
+	return []finding{{Side: reassembly.Server, At: answer.At, Packets: all, Detail: detail + ".",
+		Measures: []reassembly.Measure{secs("interval_s", answer.At-syn.At, 0)}}}
+}
+
+func checkSYNACKBadAck(c *reassembly.Case) []finding {
+	if !c.Seen().OtherAck {
+		return nil
+	}
+	segs := c.Segments()
+	for i := range segs {
+		s := &segs[i]
+		if !s.Own() || !synACK(s) {
+			continue
+		}
+		d := c.Sender(s.Side.Other())
+		// Data on the SYN may be acknowledged with it (RFC 7413).
+		syn := firstOf(segs, func(o *segment) bool { return o.Side != s.Side && bareSYN(o) && o.Seq == d.ISN })
+		if !d.HasISN || syn == nil || s.Ack-d.ISN-1 <= syn.Len {
+			continue
+		}
+		return []finding{{Side: s.Side, At: s.At, Packets: []packet{syn.Packet, s.Packet}, Confidence: reassembly.Likely,
+			Detail:   "The SYN-ACK in " + pkt(s.Packet) + " acknowledges " + offset(s.Ack, d.ISN+1) + " what the SYN in " + pkt(syn.Packet) + " calls for.",
+			Measures: []reassembly.Measure{{Name: "offset_bytes", Value: float64(int32(s.Ack - d.ISN - 1))}}}}
+	}
+	return nil
+}
+
+// offset tells how far a number is from the one expected.
+func offset(got, want uint32) string {
+	if n := int64(int32(got - want)); n < 0 {
+		return count(-n, "byte") + " below"
+	} else {
+		return count(n, "byte") + " above"
+	}
+}
+
+// firstOf is the first of the connection's own segments that fits, or nil.
+func firstOf(segs []segment, fits func(*segment) bool) *segment {
+	for i := range segs {
+		if s := &segs[i]; s.Own() && !isRST(s) && fits(s) {
+			return s
+		}
+	}
+	return nil
+}
+
+func checkSYNACKChanged(c *reassembly.Case) []finding {
+	if !c.Seen().OtherSYN {
+		return nil
+	}
+	segs := c.Segments()
+	var first *segment
+	for i := range segs {
+		s := &segs[i]
+		switch {
+		case !s.Own() || !synACK(s):
+		case first == nil:
+			first = s
+		case s.Side == first.Side && s.Seq != first.Seq && s.Ack == first.Ack:
+			f := finding{Side: s.Side, At: s.At, Packets: []packet{first.Packet, s.Packet}, Confidence: reassembly.Likely,
+				Detail: "The SYN-ACKs in " + pkt(first.Packet) + " and " + pkt(s.Packet) + ", " + span(s.At-first.At) +
+					" apart, answer one SYN with different sequence numbers.",
+				Measures: []reassembly.Measure{secs("interval_s", s.At-first.At, 0)}}
+			if s.At-first.At >= answerDue {
+				f.Confidence = reassembly.Possible // SYN cookies change with the clock (RFC 4987 section 3.6)
+			}
+			return []finding{f}
+		}
+	}
+	return nil
+}
+
+func checkSimultaneousOpen(c *reassembly.Case) []finding {
+	if c.Life.Open != reassembly.OpenSimultaneous || splitSYN(c) != nil {
+		return nil
+	}
+	segs := c.Segments()
+	var syn [2]*segment
+	for _, side := range sides {
+		syn[side] = firstOf(segs, func(s *segment) bool { return s.Side == side && bareSYN(s) })
+		if syn[side] == nil {
+			return nil
+		}
+	}
+	a, b := syn[0], syn[1]
+	return []finding{{Side: reassembly.Both, At: b.At, Packets: []packet{a.Packet, b.Packet},
+		Detail: "The client's SYN in " + pkt(a.Packet) + " and the server's in " + pkt(b.Packet) + ", " + span(b.At-a.At) + " later, crossed."}}
+}
+
+// splitSYN is the server's SYN where a connection looks like a simultaneous open
+// but the server, instead of a SYN-ACK, sent only ACKs besides that SYN.
+func splitSYN(c *reassembly.Case) *segment {
+	if c.Life.Open != reassembly.OpenSimultaneous {
+		return nil
+	}
+	segs := c.Segments()
+	syn := firstOf(segs, func(s *segment) bool { return s.Side == reassembly.Server && bareSYN(s) })
+	other := firstOf(segs, func(s *segment) bool { return s.Side == reassembly.Server && synACK(s) })
+	answer := firstOf(segs, func(s *segment) bool { return s.Side == reassembly.Client && synACK(s) })
+	ack := firstOf(segs, func(s *segment) bool {
+		return s.Side == reassembly.Server && s.Flags&reassembly.FlagSYN == 0 && s.Has(reassembly.FlagACK)
+	})
+	if syn == nil || other != nil || answer == nil || ack == nil || ack.At < syn.At {
+		return nil
+	}
+	return syn
+}
+
+func checkSplitHandshake(c *reassembly.Case) []finding {
+	var syn, ack *segment
+	segs := []segment(nil)
+	if syn = splitSYN(c); syn == nil {
+		if !c.Seen().Next || c.Sender(reassembly.Server).HasISN || !c.Sender(reassembly.Client).HasISN {
+			return nil
+		}
+		segs = c.Segments()
+		for i := range segs {
+			s := &segs[i]
+			switch {
+			case s.Side != reassembly.Server || isRST(s):
+			case s.Own() && s.PureACK() && s.Ack == c.Sender(reassembly.Client).ISN+1 && ack == nil:
+				ack = s
+			case s.Next && bareSYN(s) && ack != nil && s.At-ack.At < answerDue:
+				syn = s
+			}
+		}
+		if syn == nil {
+			return nil
+		}
+	}
+	f := finding{Side: reassembly.Server, At: syn.At, Packets: []packet{syn.Packet},
+		Detail: "The server answered the SYN not by a SYN-ACK but by a SYN of its own, in " + pkt(syn.Packet) + "."}
+	if ack != nil {
+		f.Packets = []packet{ack.Packet, syn.Packet}
+		f.Detail = "The server answered the SYN by an ACK in " + pkt(ack.Packet) + " and a SYN of its own in " + pkt(syn.Packet) + "."
+	}
+	return []finding{f}
+}
+
+// live reports a state in which a SYN has no place (RFC 9293 section 3.10.7.4).
+func live(s tcpstate.State) bool {
+	switch s {
+	case tcpstate.Established, tcpstate.FinWait1, tcpstate.FinWait2, tcpstate.CloseWait:
+		return true
+	}
+	return false
+}
+
+// missedClose is the silence before a SYN that speaks for a close which the
+// capture missed: 2MSL of most systems.
+const missedClose = 60 * second
+
+func checkSYNInSynchronized(c *reassembly.Case) []finding {
+	if c.Seen().OtherSYN {
+		if f := foldedSYN(c); f != nil {
+			return f
+		}
+	}
+	p := c.Prev
+	if p == nil || p.Holder != reassembly.None || !live(p.State[reassembly.Server]) || c.Life.Start-p.LastAt >= missedClose {
+		return nil
+	}
+	if _, answer, _ := answeredByACK(c); answer != nil {
+		return nil // syn-answered-by-ack
+	}
+	segs := c.Segments()
+	syn := firstOf(segs, func(s *segment) bool { return s.Side == reassembly.Client && bareSYN(s) })
+	if syn == nil {
+		return nil
+	}
+	f := finding{Side: reassembly.Client, At: syn.At, Packets: []packet{p.Last, syn.Packet},
+		Detail: "The SYN in " + pkt(syn.Packet) + " came " + span(syn.At-p.LastAt) + " after " + pkt(p.Last) +
+			" of a connection on the same addresses and ports whose server was in " + p.State[reassembly.Server].String(),
+		Measures: []reassembly.Measure{secs("interval_s", syn.At-p.LastAt, missedClose)}}
+	// A conforming server in such a state answers no SYN by a SYN-ACK: it had closed unseen.
+	if ans := firstOf(segs, func(s *segment) bool { return s.Side == reassembly.Server && synACK(s) }); ans != nil {
+		f.Packets = append(f.Packets, ans.Packet)
+		f.Detail += ", and was answered by a SYN-ACK in " + pkt(ans.Packet)
+		f.Confidence = reassembly.Possible
+	}
+	f.Detail += "."
+	return []finding{f}
+}
+
+// foldedSYN: a SYN inside the connection that began no other.
+func foldedSYN(c *reassembly.Case) []finding {
+	segs := c.Segments()
+	for i := range segs {
+		s := &segs[i]
+		if !s.Own() || !bareSYN(s) || !s.HadEnd || s.Seq == c.Sender(s.Side).ISN {
+			continue
+		}
+		if st := c.Step(s.Side, tcpstate.Established); st == nil || st.At > s.At {
+			continue
+		}
+		f := finding{Side: s.Side, At: s.At, Packets: []packet{s.Packet},
+			Detail: "The SYN in " + pkt(s.Packet) + " came in the " + s.Side.String() + "'s name inside the open connection"}
+		if j := challengeTo(c, i); j >= 0 {
+			f.Packets = append(f.Packets, segs[j].Packet)
+			f.Detail += " and was answered by an ACK of the connection's own numbers in " + pkt(segs[j].Packet)
+		}
+		f.Detail += "; the connection went on."
+		return []finding{f}
+	}
+	return nil
+}
+
+func checkDataOnSYN(c *reassembly.Case) []finding {
+	if !c.Seen().SYNData {
+		return nil
+	}
+	segs := c.Segments()
+	for i := range segs {
+		s := &segs[i]
+		if !s.Own() || s.Flags&reassembly.FlagSYN == 0 || s.Len == 0 || isRST(s) {
+			continue
+		}
+		f := finding{Side: s.Side, At: s.At, Packets: []packet{s.Packet},
+			Detail:   "The " + name(s) + " in " + pkt(s.Packet) + " carried " + count(s.Len, "byte") + " of data",
+			Measures: []reassembly.Measure{number("data_bytes", int(s.Len))}}
+		if ans := firstOf(segs, func(o *segment) bool { return o.Side != s.Side && synACK(o) }); ans != nil {
+			f.Packets = append(f.Packets, ans.Packet)
+			if acks(ans, s.End()) {
+				f.Detail += ", which the SYN-ACK in " + pkt(ans.Packet) + " acknowledges"
+			} else {
+				f.Detail += ", which the SYN-ACK in " + pkt(ans.Packet) + " does not acknowledge"
+			}
+		}
+		f.Detail += "."
+		return []finding{f}
+	}
+	return nil
+}
+
+func checkMidstream(c *reassembly.Case) []finding {
+	if c.Life.Open != reassembly.OpenMidstream {
+		return nil
+	}
+	return []finding{{Side: reassembly.Both, At: c.Life.Start, Packets: []packet{c.Life.First},
+		Detail: "The first packet seen, " + pkt(c.Life.First) + ", is not part of a handshake."}}
+}
+
+// One acknowledgment after a SYN, or one that moved, shows that the unseen end sent.
+func checkOneSided(c *reassembly.Case) []finding {
+	if !c.Life.OneSided {
+		return nil
+	}
+	side := reassembly.Client
+	if c.Life.Endpoints[side].Stats.Packets == 0 {
+		side = reassembly.Server
+	}
+	d := c.Sender(side)
+	if !d.HasAck {
+		return nil
+	}
+	segs := c.Segments()
+	for i := range segs {
+		s := &segs[i]
+		if !s.Own() || s.Side != side || s.Flags&reassembly.FlagACK == 0 || isRST(s) {
+			continue
+		}
+		if s.HadAck && reassembly.Before(s.PrevAck, s.Ack) || !s.HadAck && s.HadEnd && s.Flags&reassembly.FlagSYN == 0 {
+			return []finding{{Side: side.Other(), At: s.At, Packets: []packet{c.Life.First, s.Packet},
+				Detail: "No segment of the " + side.Other().String() + " was captured, but the " + side.String() + " acknowledges what it sent, in " +
+					pkt(s.Packet) + "."}}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,471 @@
+package anomaly
+
+import (
+	"strconv"
+
+	"github.com/finwait/finwait/reassembly"
+	"github.com/finwait/finwait/reassembly/tcpstate"
+)
+
+// The checks of reset.go.
+
+// rstForm is what a RST's numbers say of why it was sent (RFC 9293 sections
+// 3.5.2 and 3.10.5).
+type rstForm uint8
+
+const (
+	rstOther   rstForm = iota
+	rstAbort           // SEQ is the sender's SND.NXT: it gave up a connection that it had
+	rstClosed          // SEQ is that of an ACK it answers, or 0: it has no such connection
+	rstRefusal         // it answers a SYN
+)
+
+// formOf tells the form of RST i and, where it answers a segment, which.
+func formOf(c *reassembly.Case, i int) (form rstForm, cause int) {
+	segs := c.Segments()
+	r := &segs[i]
+	if r.Unsent {
+		return rstOther, -1
+	}
+	hasAck := r.Has(reassembly.FlagACK)
+	for j := i - 1; j >= 0 && (!hasAck || r.Seq == 0); j-- {
+		s := &segs[j]
+		if !s.Own() || isRST(s) {
+			continue
+		}
+		if s.Side == r.Side {
+			break
+		}
+		switch ack := s.Has(reassembly.FlagACK); {
+		case !hasAck && ack && s.Ack == r.Seq:
+			return rstClosed, j
+		case hasAck && bareSYN(s) && s.End() == r.Ack:
+			return rstRefusal, j
+		case hasAck && !ack && s.End() == r.Ack:
+			return rstClosed, j
+		}
+	}
+	switch {
+	case r.HadEnd && r.Seq == r.PrevEnd:
+		return rstAbort, -1
+	case !r.HadEnd && hasAck && c.JudgeRST(i) == reassembly.RSTExact:
+		return rstRefusal, -1
+	}
+	return rstOther, -1
+}
+
+// opened reports that both ends of a RST were in an open connection when it passed.
+func opened(c *reassembly.Case, r *segment) bool {
+	for _, side := range sides {
+		if st := c.Step(side, tcpstate.Established); st == nil || st.At > r.At {
+			if c.Life.Open != reassembly.OpenMidstream || !c.Sender(side).HasEnd {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// afterProbes reports that the sender of RST i had repeated itself in vain:
+// the path is dead, and the RST says that it gave up.
+func afterProbes(c *reassembly.Case, i int) bool {
+	segs := c.Segments()
+	n := 0
+	for j := i - 1; j >= 0; j-- {
+		s := &segs[j]
+		if !s.Own() {
+			continue
+		}
+		if s.Side != segs[i].Side {
+			break
+		}
+		if s.Kind == reassembly.Retransmission || probe(s) {
+			n++
+		}
+	}
+	return n >= 2
+}
+
+// inTimeWait reports that a side was in TIME-WAIT when segment s passed.
+func inTimeWait(c *reassembly.Case, side reassembly.Side, s *segment) bool {
+	st := c.Step(side, tcpstate.TimeWait)
+	return st != nil && st.Packet < s.Packet
+}
+
+func checkRSTExact(c *reassembly.Case) []finding {
+	if !c.Seen().RST {
+		return nil
+	}
+	segs := c.Segments()
+	for i := range segs {
+		s := &segs[i]
+		if !s.Own() || !isRST(s) || c.JudgeRST(i) != reassembly.RSTExact {
+			continue
+		}
+		if form, _ := formOf(c, i); form == rstRefusal {
+			continue // syn-refused
+		}
+		return []finding{{Side: s.Side, At: s.At, Packets: []packet{s.Packet},
+			Detail: "The RST in " + pkt(s.Packet) + " has the sequence number that the " + s.Side.Other().String() + " expects next."}}
+	}
+	return nil
+}
+
+// unfitting lists the RSTs of a verdict that reached an open connection, by side.
+func unfitting(c *reassembly.Case, verdict reassembly.RSTVerdict) (found [2][]int) {
+	if !c.Seen().RST {
+		return found
+	}
+	segs := c.Segments()
+	var dead [2]bool
+	for i := range segs {
+		s := &segs[i]
+		if !s.Own() || !isRST(s) {
+			continue
+		}
+		y := s.Side.Other()
+		switch v := c.JudgeRST(i); {
+		case v == reassembly.RSTExact:
+			dead[y] = dead[y] || s.Received
+		case v != verdict || dead[y] || !opened(c, s) || inTimeWait(c, y, s) || ended(c, y, s):
+		default:
+			found[s.Side] = append(found[s.Side], i)
+		}
+	}
+	return found
+}
+
+// ended reports that a side had closed before segment s passed.
+func ended(c *reassembly.Case, side reassembly.Side, s *segment) bool {
+	st := c.Step(side, tcpstate.Closed)
+	return st != nil && st.Packet != 0 && st.Packet < s.Packet
+}
+
+func checkRSTInexact(c *reassembly.Case) []finding {
+	var found []finding
+	segs := func() []segment { return c.Segments() }
+	for side, list := range unfitting(c, reassembly.RSTInWindow) {
+		if len(list) == 0 {
+			continue
+		}
+		s := &segs()[list[0]]
+		f := finding{Side: reassembly.Side(side), At: s.At, Packets: packetsOf(segs(), list),
+			Detail: "The RST in " + pkt(s.Packet) + " lies " + offset(s.Seq, s.PeerAck) + " the number that the " + s.Side.Other().String() +
+				" expects next, within its window",
+			Measures: []reassembly.Measure{number("offset_bytes", int(int32(s.Seq-s.PeerAck)))}}
+		if j := challengeTo(c, list[0]); j >= 0 {
+			f.Packets = cite(append([]packet{s.Packet, segs()[j].Packet}, f.Packets[1:]...)...)
+			f.Detail += "; an ACK answered it in " + pkt(segs()[j].Packet)
+		}
+		f.Detail += "."
+		found = append(found, f)
+	}
+	return found
+}
+
+func packetsOf(segs []segment, list []int) []packet {
+	var all []packet
+	for _, i := range list {
+		all = append(all, segs[i].Packet)
+	}
+	return cite(all...)
+}
+
+// Where the window scale is unknown, so is the window, and nothing is said.
+func checkRSTOutside(c *reassembly.Case) []finding {
+	var found []finding
+	for side, list := range unfitting(c, reassembly.RSTOutside) {
+		if len(list) == 0 || !c.Sender(reassembly.Client).HasISN || !c.Sender(reassembly.Server).HasISN {
+			continue
+		}
+		s := &c.Segments()[list[0]]
+		if !s.HasPeerAck {
+			continue
+		}
+		found = append(found, finding{Side: reassembly.Side(side), At: s.At, Packets: packetsOf(c.Segments(), list),
+			Detail: "The RST in " + pkt(s.Packet) + " lies " + offset(s.Seq, s.PeerAck) + " the number that the " + s.Side.Other().String() +
+				" expects next, outside its window.",
+			Measures: []reassembly.Measure{number("offset_bytes", int(int32(s.Seq-s.PeerAck)))}})
+	}
+	return found
+}
+
+// challengeTo is the challenge ACK that answers segment i: the next segment of
+// its receiver, if that is an ACK of its own numbers without progress; -1 if none.
+func challengeTo(c *reassembly.Case, i int) int {
+	segs := c.Segments()
+	y := segs[i].Side.Other()
+	for j := i + 1; j < len(segs); j++ {
+		s := &segs[j]
+		if s.Side != y || !s.Own() {
+			continue
+		}
+		if s.PureACK() && s.HadEnd && s.Seq == s.PrevEnd && s.HadAck && s.Ack == s.PrevAck && s.At-segs[i].At <= late(c, y) {
+			return j
+		}
+		return -1
+	}
+	return -1
+}
+
+func checkChallengeACK(c *reassembly.Case) []finding {
+	if v := c.Seen(); !v.RST && !v.Next && !v.OtherSYN && !v.NetworkDuplicate {
+		return nil
+	}
+	segs := c.Segments()
+	var f finding
+	n := 0
+	for i := range segs {
+		s := &segs[i]
+		odd := s.Own() && isRST(s) && c.JudgeRST(i) == reassembly.RSTInWindow
+		if bareSYN(s) && (s.Own() || s.Next) {
+			st := c.Step(s.Side.Other(), tcpstate.Established)
+			odd = odd || st != nil && st.Packet != 0 && st.Packet < s.Packet
+		}
+		if !odd {
+			continue
+		}
+		j := challengeTo(c, i)
+		if j < 0 {
+			continue
+		}
+		if n++; n == 1 {
+			f = finding{Side: segs[j].Side, At: segs[j].At,
+				Detail: "The " + segs[j].Side.String() + " answered the unfitting " + name(s) + " in " + pkt(s.Packet) +
+					" by an ACK of its own numbers in " + pkt(segs[j].Packet) + "."}
+		}
+		f.Packets = append(f.Packets, s.Packet, segs[j].Packet)
+	}
+	if n == 0 {
+		return nil
+	}
+	f.Packets = cite(f.Packets...)
+	f.Measures = []reassembly.Measure{number("challenge_count", n)}
+	return []finding{f}
+}
+
+// An inexact RST is rightly ignored, and so is one to TIME-WAIT (RFC 1337);
+// after a refusal some clients try the same SYN again.
+func checkRSTIgnored(c *reassembly.Case) []finding {
+	if !c.Seen().RST {
+		return nil
+	}
+	segs := c.Segments()
+	for i := range segs {
+		r := &segs[i]
+		y := r.Side.Other()
+		if !r.Own() || !isRST(r) || c.JudgeRST(i) != reassembly.RSTExact || !opened(c, r) || inTimeWait(c, y, r) {
+			continue
+		}
+		for j := i + 1; j < len(segs); j++ {
+			s := &segs[j]
+			if s.Side != y || !s.Own() || isRST(s) || s.Flags&reassembly.FlagSYN != 0 || s.Kind == reassembly.NetworkDuplicate ||
+				s.Kind == reassembly.LateOriginal || s.At-r.At <= late(c, y) {
+				continue
+			}
+			return []finding{{Side: y, At: s.At, Packets: []packet{r.Packet, s.Packet}, Where: reassembly.AfterTap, Confidence: reassembly.Likely,
+				Detail: "The RST in " + pkt(r.Packet) + " fits the " + y.String() + "'s numbers exactly, yet " + span(s.At-r.At) + " later, in " +
+					pkt(s.Packet) + ", the " + y.String() + " went on sending.",
+				Measures: []reassembly.Measure{secs("interval_s", s.At-r.At, late(c, y))}}}
+		}
+	}
+	return nil
+}
+
+func checkRSTAfterFIN(c *reassembly.Case) []finding {
+	if !c.Seen().RST {
+		return nil
+	}
+	segs := c.Segments()
+	var fin *segment
+	for i := range segs {
+		s := &segs[i]
+		switch {
+		case !s.Own():
+		case isFIN(s) && fin == nil:
+			fin = s
+		case fin == nil || !isRST(s) || s.Unsent || inTimeWait(c, reassembly.Client, s) || inTimeWait(c, reassembly.Server, s):
+		default:
+			if form, _ := formOf(c, i); form != rstAbort || ended(c, s.Side.Other(), s) {
+				continue
+			}
+			return []finding{{Side: s.Side, At: s.At, Packets: []packet{fin.Packet, s.Packet},
+				Detail: "The " + s.Side.String() + " sent a RST in " + pkt(s.Packet) + ", " + span(s.At-fin.At) + " after the " +
+					fin.Side.String() + "'s FIN in " + pkt(fin.Packet) + " and before the close was complete.",
+				Measures: []reassembly.Measure{secs("interval_s", s.At-fin.At, 0)}}}
+		}
+	}
+	return nil
+}
+
+func checkRSTForClosed(c *reassembly.Case) []finding {
+	if !c.Seen().RST {
+		return nil
+	}
+	if fin, _ := unexpectedFIN(c); fin != nil {
+		return nil
+	}
+	segs := c.Segments()
+	var found [2]*finding
+	var abort, next [2]*segment
+	for i := range segs {
+		s := &segs[i]
+		if s.Next && bareSYN(s) {
+			next[s.Side] = s
+		}
+		if !s.Own() || !isRST(s) {
+			continue
+		}
+		form, j := formOf(c, i)
+		if form == rstAbort {
+			abort[s.Side] = s
+		}
+		if form != rstClosed || next[s.Side] != nil || elsewhere(c, s, &segs[j], abort[s.Side]) {
+			continue
+		}
+		if f := found[s.Side]; f != nil {
+			f.Packets = append(f.Packets, s.Packet)
+			continue
+		}
+		found[s.Side] = &finding{Side: s.Side, At: s.At, Packets: []packet{segs[j].Packet, s.Packet},
+			Detail: "The " + s.Side.String() + " answered the " + name(&segs[j]) + " in " + pkt(segs[j].Packet) + " by a RST in " + pkt(s.Packet) +
+				" whose number it took from there: it had no such connection."}
+	}
+	var all []finding
+	for _, f := range found {
+		if f != nil {
+			f.Packets = cite(f.Packets...)
+			all = append(all, *f)
+		}
+	}
+	return all
+}
+
+// elsewhere reports that RST r, which answers segment cause as a closed port
+// does, is told by another rule.
+func elsewhere(c *reassembly.Case, r, cause, abort *segment) bool {
+	switch {
+	case isFIN(cause) && r.HadAck && reassembly.AtOrBefore(cause.End(), r.PrevAck):
+		return true // time-wait-missing
+	case inTimeWait(c, r.Side.Other(), r):
+		return true // time-wait-assassinated
+	case abort != nil && cause.At-abort.At <= late(c, cause.Side):
+		return true // what was on its way when the sender aborted
+	}
+	return false
+}
+
+// hops guesses how many routers a packet passed: stacks begin at 64, 128 or 255.
+func hops(ttl uint8) int {
+	switch {
+	case ttl <= 64:
+		return 64 - int(ttl)
+	case ttl <= 128:
+		return 128 - int(ttl)
+	}
+	return 255 - int(ttl)
+}
+
+func checkRSTForged(c *reassembly.Case) []finding {
+	if !c.Seen().RST {
+		return nil
+	}
+	segs := c.Segments()
+	for i := range segs {
+		r := &segs[i]
+		if !r.Own() || !isRST(r) {
+			continue
+		}
+		if r.Unsent {
+			f := finding{Side: r.Side, At: r.At, Packets: []packet{r.Packet}, Confidence: reassembly.Likely,
+				Detail: "After the RST in " + pkt(r.Packet) + " its alleged sender, the " + r.Side.String() + ", went on as if it had not sent it"}
+			for j := i + 1; j < len(segs); j++ {
+				if s := &segs[j]; s.Own() && s.Side == r.Side && !isRST(s) {
+					f.Packets = append(f.Packets, s.Packet)
+					f.Detail += ", in " + pkt(s.Packet)
+					break
+				}
+			}
+			f.Detail += "."
+			return []finding{f}
+		}
+		ttl, n := usualTTL(segs, r.Side)
+		if d := hops(r.TTL) - hops(ttl); n >= 3 && (d >= 2 || d <= -2) {
+			return []finding{{Side: r.Side, At: r.At, Packets: []packet{r.Packet}, Confidence: reassembly.Possible,
+				Detail: "The RST in " + pkt(r.Packet) + " has TTL " + strconv.Itoa(int(r.TTL)) + ", all other packets of the " + r.Side.String() + " have " +
+					strconv.Itoa(int(ttl)) + ": it may come from another host.",
+				Measures: []reassembly.Measure{{Name: "ttl", Value: float64(r.TTL), Limit: float64(ttl)}}}}
+		}
+	}
+	return nil
+}
+
+// usualTTL is the TTL of all of a side's segments but RSTs, and how many there
+// are; 0 if they differ.
+func usualTTL(segs []segment, side reassembly.Side) (ttl uint8, n int) {
+	for i := range segs {
+		s := &segs[i]
+		if !s.Own() || s.Side != side || isRST(s) {
+			continue
+		}
+		if n > 0 && s.TTL != ttl {
+			return 0, 0
+		}
+		ttl = s.TTL
+		n++
+	}
+	return ttl, n
+}
+
+// stormOf is from how many RSTs of one end on it is told: more than a window in
+// flight towards a closed socket draws in an ordinary close.
+const stormOf = 100
+
+func checkRSTStorm(c *reassembly.Case) []finding {
+	if !c.Seen().RST || c.Life.Packets < stormOf {
+		return nil
+	}
+	segs := c.Segments()
+	var all [2][]packet
+	var first, last [2]int64
+	for i := range segs {
+		s := &segs[i]
+		if !s.Own() || !isRST(s) {
+			continue
+		}
+		if len(all[s.Side]) == 0 {
+			first[s.Side] = s.At
+		}
+		all[s.Side], last[s.Side] = append(all[s.Side], s.Packet), s.At
+	}
+	var found []finding
+	for side, list := range all {
+		if len(list) >= stormOf {
+			found = append(found, finding{Side: reassembly.Side(side), At: first[side], Packets: cite(list...),
+				Detail: "The " + reassembly.Side(side).String() + " sent at least " + count(len(list), "RST") + " in " + span(last[side]-first[side]) +
+					", from " + pkt(list[0]) + " to " + pkt(list[len(list)-1]) + ".",
+				Measures: []reassembly.Measure{{Name: "rst_count", Value: float64(len(list)), Limit: stormOf}}})
+		}
+	}
+	return found
+}
+
+func checkRSTBadSYNSent(c *reassembly.Case) []finding {
+	if !c.Seen().RST {
+		return nil
+	}
+	segs := c.Segments()
+	for i := range segs {
+		s := &segs[i]
+		if s.Own() && isRST(s) && c.JudgeRST(i) == reassembly.RSTBadSynSent {
+			detail := "The RST in " + pkt(s.Packet) + " came while the " + s.Side.Other().String() + " waited for an answer to its SYN"
+			if s.Has(reassembly.FlagACK) {
+				detail += ", and it acknowledges another number"
+			} else {
+				detail += ", and it has no ACK flag"
+			}
+			return []finding{{Side: s.Side, At: s.At, Packets: []packet{s.Packet}, Detail: detail + "."}}
+		}
+	}
+	return nil
+}
