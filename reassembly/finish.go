@@ -164,6 +164,7 @@ func (m *machine) finish(c *conn, now int64, ended bool) *Lifecycle {
 	}
 	l.Open = m.openKind(cl)
 	l.Close, l.CloseFirst = m.closeKind(cl)
+	m.interop.tell(l)
 	l.OneSided = m.snd[0].stats.Packets == 0 || m.snd[1].stats.Packets == 0
 	l.MPTCP = c.opts[0].flags&optMPTCP != 0 || c.opts[1].flags&optMPTCP != 0
 	return l

@@ -190,6 +190,7 @@ type machine struct {
 	losses    []loss
 	withdrawn [2][]Withdrawal
 	dropped   int // recs folded into base
+	interop   interop
 
 	ports        [2]uint16
 	twoMSL       [2]int64 // how long TIME-WAIT lasts at each side, ns

@@ -22,6 +22,7 @@ func (m *machine) observe(i int32) {
 	}
 	x := r.side()
 	s, p := &m.snd[x], &m.snd[1-x]
+	m.interop.segment(m, r)
 	k.prevEnd, k.hadEnd = s.end, s.hasEnd
 	k.prevAck, k.hadAck = s.ack, s.hasAck
 	k.peerAck, k.hasPeer = p.ack, p.hasAck
