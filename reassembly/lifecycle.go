@@ -124,6 +124,8 @@ type EndpointStats struct {
 	OutOfOrder      uint64 // segments that fill a hole
 	ZeroWindows     uint64 // segments that advertise a window of 0
 	RTT             RTT    // tap to this endpoint and back
+	TTL             uint8  // TTL or hop limit of its last segment that was no RST; 0: none seen
+	MaxLength       uint32 // most payload bytes in one segment: above the MSS, the tap is on its host
 
 	// Options of its SYN or SYN-ACK.
 	MSS           uint16

@@ -101,7 +101,6 @@ type sender struct {
 	tsFirstAt    int64
 	tsLastAt     int64
 	lastID       uint16
-	lastTTL      uint8
 	hasISS       bool
 	hasEnd       bool
 	hasAck       bool

@@ -195,6 +195,7 @@ func (m *machine) count(i int32, s, p *sender) {
 	st := &s.stats
 	st.Packets++
 	st.Bytes += uint64(r.len)
+	st.MaxLength = max(st.MaxLength, r.len)
 	switch {
 	case k.kind == retransmission:
 		st.Retransmissions++
@@ -252,7 +253,9 @@ func (m *machine) advance(i int32, s, p *sender) {
 		s.firstAt = r.at
 	}
 	s.lastAt = max(s.lastAt, r.at)
-	s.lastTTL = r.ttl
+	if r.flags&FlagRST == 0 {
+		s.stats.TTL = r.ttl
+	}
 	if r.flags&FlagSYN != 0 && r.flags&FlagRST == 0 && !s.hasISS {
 		s.iss, s.hasISS, s.synRec = r.seq, true, i
 		if !s.hasEnd {
