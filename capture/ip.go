@@ -27,7 +27,7 @@ func (w *walk) ipv4() Skip {
 	}
 	switch {
 	case total == 0: // an offloaded super-segment: its sender's stack left the length to the card
-		total = w.wire
+		w.dropFCS()
 	case total > w.wire:
 		// The file says that the frame was shorter than the packet in it: a tool
 		// shortened the frame and its length. The packet's own header is believed.
@@ -36,7 +36,7 @@ func (w *walk) ipv4() Skip {
 	default:
 		w.limit(total) // what follows is padding
 	}
-	if len(b) < header {
+	if b = w.b; len(b) < header {
 		return w.short(SkipIPHeader)
 	}
 	w.ips++
@@ -50,6 +50,14 @@ func (w *walk) ipv4() Skip {
 		return w.fragment(uint32(seg.IPID), proto, int(frag&0x1fff)*8, frag&0x2000 != 0)
 	}
 	return w.ipPayload(proto)
+}
+
+// dropFCS takes the check sequence off a packet that does not say its length.
+func (w *walk) dropFCS() {
+	if w.fcs > 0 && w.wire > w.fcs {
+		w.limit(w.wire - w.fcs)
+	}
+	w.fcs = 0
 }
 
 func (w *walk) ipv6() Skip {
@@ -68,12 +76,15 @@ func (w *walk) ipv6() Skip {
 	w.noLength = total == 40
 	switch {
 	case w.noLength: // a jumbogram (RFC 2675), or offloaded
-		total = w.wire
+		w.dropFCS()
 	case total > w.wire:
 		w.unsure = true
 		w.wire = total
 	default:
 		w.limit(total)
+	}
+	if b = w.b; len(b) < 40 {
+		return w.short(SkipIPHeader)
 	}
 	w.ips++
 	seg := w.seg

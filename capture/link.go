@@ -1,6 +1,10 @@
 package capture
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
 
 // Link types by their LINKTYPE_ numbers (tcpdump.org/linktypes.html), 32 bits
 // wide: gopacket's are 8 bits wide and confuse every type above 255.
@@ -74,6 +78,32 @@ var linkNames = map[uint32]string{
 	187: "Bluetooth HCI H4", 189: "Linux USB", 195: "802.15.4", 201: "Bluetooth HCI H4 with direction", 220: "Linux USB, padded",
 	224: "Fibre Channel", 231: "D-Bus", 245: "NFC LLCP", 249: "USBPcap", 250: "RTAC serial",
 	251: "Bluetooth Low Energy", 253: "Linux netlink", 256: "Bluetooth Low Energy with radio", 271: "vSock monitor", 272: "Nordic BLE",
+}
+
+// LinkType is an entry of the table of link types.
+type LinkType struct {
+	Number    uint32 // LINKTYPE_ number
+	Name      string
+	Supported bool // TCP is found in its frames
+}
+
+// LinkTypes lists the link types that are known by name, in ascending order of
+// their numbers. Frames of all others are skipped and counted too.
+func LinkTypes() []LinkType {
+	var all []LinkType
+	for _, number := range slices.Sorted(maps.Keys(linkNames)) {
+		all = append(all, LinkType{number, linkNames[number], linkSupported(number)})
+	}
+	return all
+}
+
+func linkSupported(link uint32) bool {
+	switch link {
+	case LinkEthernet, LinkRaw, LinkRawBSD, LinkRawOpenBSD, LinkIPv4, LinkIPv6, LinkNull, LinkLoop, LinkSLL, LinkSLL2:
+		return true
+	}
+	_, ok := rareLinks[link]
+	return ok
 }
 
 // LinkTypeName names a LINKTYPE_ number for people.

@@ -15,6 +15,7 @@ import (
 // that describe; here are the block loop and the packets.
 
 const (
+	blockUnknown    = 0          // reserved
 	blockSection    = 0x0a0d0d0a // the same in both byte orders
 	blockInterface  = 1
 	blockOldPacket  = 2
@@ -55,6 +56,8 @@ type pcapngFile struct {
 	section    int // index of the current section, -1 before the first
 	interfaces []pcapngInterface
 	lastTime   int64
+	foreign    bool   // the present section is of an unknown version
+	unread     *Error // the first such section
 	info       *FileInfo
 }
 
@@ -73,10 +76,13 @@ func (p *pcapngFile) next(f *Frame) error {
 	for {
 		h := p.w.peek(8)
 		if len(h) < 8 {
-			if len(h) == 0 && errors.Is(p.w.err, io.EOF) {
-				return io.EOF
+			if len(h) != 0 || !errors.Is(p.w.err, io.EOF) {
+				return p.cut("a block header")
 			}
-			return p.cut("a block header")
+			if p.unread != nil {
+				return p.unread
+			}
+			return io.EOF
 		}
 		kind, length := p.order.Uint32(h), p.order.Uint32(h[4:])
 		if kind == blockSection {
@@ -87,6 +93,9 @@ func (p *pcapngFile) next(f *Frame) error {
 		}
 		if length < minBlock {
 			return p.corrupt("a block of type %#x claims %d bytes", kind, length)
+		}
+		if p.foreign {
+			kind = blockUnknown
 		}
 		var done bool
 		var err *Error

@@ -225,7 +225,7 @@ func TestPcapngDamage(t *testing.T) {
 			start().block(blockPacket, newNG(binary.LittleEndian).words(0, 0, 0, 5000, 5000)).b},
 		{"short packet block", "a packet block is too short", ErrCorrupt, start().block(blockPacket, []byte("abcd")).b},
 		{"section without magic", "a section header has no byte-order magic", ErrCorrupt, raw(start(), blockSection, 28, 1, 2, 3, 4, 28)},
-		{"section of version 2", "pcapng version 2.0", ErrUnsupported, raw(start(), blockSection, 28, byteOrderMagic, 2, 0, 0, 28)},
+		{"section of version 2", "a section of pcapng version 2.0", ErrUnsupported, raw(start(), blockSection, 28, byteOrderMagic, 2, 0, 0, 28)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -238,6 +238,17 @@ func TestPcapngDamage(t *testing.T) {
 				t.Errorf("more than one line: %q", err)
 			}
 		})
+	}
+}
+
+// TestPcapngForeignSection: what follows a section of an unknown version is read.
+func TestPcapngForeignSection(t *testing.T) {
+	n := newNG(binary.LittleEndian).iface(LinkEthernet, 0).packet(0, 1, 3, "abc")
+	n.block(blockSection, n.words(byteOrderMagic, 2, 0xffffffff, 0xffffffff)).block(blockPacket, []byte("of another layout"))
+	n.section(binary.LittleEndian).iface(LinkEthernet, 0).packet(0, 2, 3, "def")
+	frames, _, err := readAll(t, n.b)
+	if len(frames) != 2 || frames[1].data != "def" || frames[1].number != 2 || !errors.Is(err, ErrUnsupported) {
+		t.Errorf("%+v, %v", frames, err)
 	}
 }
 

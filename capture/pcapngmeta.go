@@ -10,6 +10,9 @@ import (
 
 // The pcapng blocks that describe: section headers, interfaces, statistics.
 
+// maxLinkTypes bounds a list that is searched for each interface.
+const maxLinkTypes = 1024
+
 // sectionHeader reads a Section Header Block, section 4.1. It sets the byte order
 // and forgets the interfaces of the section before.
 func (p *pcapngFile) sectionHeader() *Error {
@@ -35,10 +38,19 @@ func (p *pcapngFile) sectionHeader() *Error {
 	}
 	major, minor := p.order.Uint16(b[4:]), p.order.Uint16(b[6:])
 	if major != 1 {
-		err := p.corrupt("pcapng version %d.%d", major, minor)
+		err := p.corrupt("a section of pcapng version %d.%d", major, minor)
 		err.Err, err.Hint = ErrUnsupported, "only version 1 is known"
-		return err
+		if p.section < 0 {
+			return err
+		}
+		// Other sections may still be of a known version; this is told at the end.
+		p.foreign = true
+		if p.unread == nil {
+			p.unread = err
+		}
+		return nil
 	}
+	p.foreign = false
 	p.section++
 	p.interfaces = p.interfaces[:0]
 	p.info.Sections = p.section + 1
@@ -93,7 +105,7 @@ func (p *pcapngFile) interfaceBlock(b []byte) *Error {
 	in.info = len(p.info.Interfaces)
 	p.interfaces = append(p.interfaces, in)
 	p.info.Interfaces = append(p.info.Interfaces, info)
-	if !slices.Contains(p.info.LinkTypes, in.link) {
+	if len(p.info.LinkTypes) < maxLinkTypes && !slices.Contains(p.info.LinkTypes, in.link) {
 		p.info.LinkTypes = append(p.info.LinkTypes, in.link)
 	}
 	p.info.addSnapLen(in.snap)

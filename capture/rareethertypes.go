@@ -61,6 +61,7 @@ func (w *walk) macsec() Skip {
 	if tci&0x20 != 0 { // SC: an identifier of 8 bytes follows
 		n += 8
 	}
+	w.dropFCS()
 	if w.wire > n+icv {
 		w.limit(w.wire - icv)
 	}

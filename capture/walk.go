@@ -31,15 +31,13 @@ type walk struct {
 	vlan     uint16
 	unsure   bool // lengths contradict each other
 	noLength bool // the IPv6 header gives no length
+	fcs      int  // bytes of check sequence at the frame's end; files claim it wrongly, so an IP length goes before it
 }
 
 // frame takes a frame of any link type apart.
 func (w *walk) frame(d *Decoder, f *Frame, seg *reassembly.Segment) Skip {
 	*seg = reassembly.Segment{Time: f.Time, Packet: f.Packet, Wire: f.WireLen}
-	*w = walk{d: d, f: f, seg: seg, b: f.Data, wire: max(int(f.WireLen), len(f.Data)), tag: startTag(f)}
-	if n := int(f.FCS); n > 0 && w.wire > n {
-		w.limit(w.wire - n)
-	}
+	*w = walk{d: d, f: f, seg: seg, b: f.Data, wire: max(int(f.WireLen), len(f.Data)), tag: startTag(f), fcs: int(f.FCS)}
 	skip := w.link(f.LinkType)
 	if skip != NotSkipped {
 		return skip

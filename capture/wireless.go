@@ -17,8 +17,8 @@ func (w *walk) radiotap() Skip {
 		return w.short(SkipNotIP)
 	}
 	flags := radiotapFlags(w.b[:n])
-	if flags&0x10 != 0 && w.wire > n+4 { // the frame has its check sequence
-		w.limit(w.wire - 4)
+	if flags&0x10 != 0 { // the frame has its check sequence
+		w.fcs = 4
 	}
 	w.move(n)
 	return w.dot11Frame(flags&0x20 != 0)
@@ -114,7 +114,10 @@ func (w *walk) prism() Skip {
 	if w.be32(0)&0xfffff000 == 0x80211000 {
 		return w.avs()
 	}
-	n := binary.LittleEndian.Uint32(w.b[4:])
+	n := binary.LittleEndian.Uint32(w.b[4:]) // in the byte order of the machine that captured
+	if n > 0xffff {
+		n = w.be32(4)
+	}
 	if n < 8 || uint64(n) > uint64(len(w.b)) {
 		return w.short(SkipNotIP)
 	}
@@ -155,8 +158,8 @@ func (w *walk) ppi() Skip {
 		if len(o) < 4+length {
 			break
 		}
-		if kind == fieldCommon && length >= 10 && o[4+8]&flagFCS != 0 && w.wire > n+4 {
-			w.limit(w.wire - 4)
+		if kind == fieldCommon && length >= 10 && o[4+8]&flagFCS != 0 {
+			w.fcs = 4
 		}
 		length += 4
 		if aligned {
