@@ -80,6 +80,7 @@ var lostACKRules = []Rule{
 		FalseAlarm: "Silence alone is no proof: the sender may have given up.",
 		LookNext: "It is proof of loss in the capture: all lost-ACK findings of that span are less sure. See the drop " +
 			"counters.",
+		Check: checkCaptureMissed,
 	},
 	{
 		ID: "ack-late-spurious-rto", Family: LostACK, Severity: reassembly.Note,
@@ -127,6 +128,7 @@ var lostACKRules = []Rule{
 		FalseAlarm: "If the trace ends soon after, it tells nothing.",
 		LookNext: "See whether the connection moves again. If not, look for user-timeout or vanished; if it does, look at " +
 			"the host that was silent.",
+		Check: checkACKStall,
 	},
 	{
 		ID: "dup-ack-run", Family: LostACK, Severity: reassembly.Note,
@@ -149,6 +151,7 @@ var lostACKRules = []Rule{
 		FalseAlarm: "A burst of duplicate ACKs during recovery makes progress; this does not.",
 		LookNext: "Find the packet after which the numbers part: a reuse (reuse-failed), an injection, a box on the path. " +
 			"Resetting one end stops it.",
+		Check: checkACKLoop,
 	},
 	{
 		ID: "delayed-ack-excess", Family: LostACK, Severity: reassembly.Note,
@@ -160,6 +163,7 @@ var lostACKRules = []Rule{
 		FalseAlarm: "Unless the tap is near the receiver, the path's delay is part of the figure. Offload at the tap's host " +
 			"merges segments and ACKs.",
 		LookNext: "Together with small writes it makes Nagle's delay visible: see whether the sender waits for the ACK.",
+		Check:    checkDelayedACK,
 	},
 	{
 		ID: "final-ack-lost", Family: LostACK, Severity: reassembly.Warning,
