@@ -60,7 +60,7 @@ type interop struct {
 
 // segment takes a segment of the machine's log.
 func (p *interop) segment(m *machine, r *rec) {
-	p.zeek.segment(r, m.ports, &m.snd[1-r.side()])
+	p.zeek.segment(r, m.ports)
 	p.complete.segment(r)
 }
 

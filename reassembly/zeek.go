@@ -25,16 +25,17 @@ const (
 
 // zeekEnd is what Zeek's analyser keeps of one side.
 type zeekEnd struct {
-	state, prev     zeekState
-	start           uint32 // sequence number of its SYN, or what it would be
-	last            uint32 // the highest end of its segments
-	ack             uint32 // the highest acknowledgment of it
-	syn, fin, rst   uint32 // relative numbers of its last such segments
-	passed          uint32 // up to here holes were counted as gaps
-	copies          zeekCount
-	zeros           zeekCount
-	gaps            zeekCount
-	hasFIN, hasPass bool
+	state, prev   zeekState
+	start         uint32 // sequence number of its SYN, or what it would be
+	last          uint32 // the highest end of its segments
+	ack           uint32 // the highest acknowledgment of it
+	syn, fin, rst uint32 // relative numbers of its last such segments
+	finAt         uint32 // sequence number of its FIN
+	hasFIN        bool
+	copies        zeekCount
+	zeros         zeekCount
+	gaps          zeekCount
+	stream        zeekStream
 }
 
 // zeekCount counts what the history tells at 1, 10, 100, … of it.
@@ -97,7 +98,7 @@ func (z *zeek) begin(r *rec, ports [2]uint16) {
 	if r.flags&(FlagSYN|FlagACK) == FlagSYN || !zeekServer(from) {
 		return
 	}
-	if !zeekServer(to) || r.flags&FlagSYN == 0 && from < to {
+	if !zeekServer(to) || r.flags&FlagSYN != 0 || from < to {
 		z.flip()
 	}
 }
@@ -137,9 +138,8 @@ func (z *zeek) once(x int, bit uint8, letter byte) bool {
 	return false
 }
 
-// segment takes the next segment of the connection; peer is what is known of
-// what its receiver sent.
-func (z *zeek) segment(r *rec, ports [2]uint16, peer *sender) {
+// segment takes the next segment of the connection.
+func (z *zeek) segment(r *rec, ports [2]uint16) {
 	if !z.started {
 		z.begin(r, ports)
 	}
@@ -159,7 +159,9 @@ func (z *zeek) segment(r *rec, ports [2]uint16, peer *sender) {
 	if r.win == 0 && r.flags&FlagRST == 0 && p.state != zeekClosed && e.state != zeekReset && e.zeros.tick() {
 		z.tell(x, 'W')
 	}
-	e.hasFIN = e.hasFIN || r.flags&FlagFIN != 0
+	if r.flags&FlagFIN != 0 {
+		e.finAt, e.hasFIN = end-1, true
+	}
 	if r.flags&FlagACK != 0 {
 		p.acknowledged(r)
 	}
@@ -167,8 +169,15 @@ func (z *zeek) segment(r *rec, ports [2]uint16, peer *sender) {
 		z.tell(x, 'T')
 	}
 	z.move(r, x)
-	if r.flags&FlagACK != 0 && peer.hasEnd && z.clean() {
-		z.gap(1-x, peer, r.ack)
+	if r.flags&FlagACK != 0 {
+		z.gaps(1-x, r.ack)
+	}
+	if r.len > 0 && r.flags&FlagRST == 0 {
+		lo := r.seq
+		if r.flags&FlagSYN != 0 {
+			lo++
+		}
+		e.stream.add(lo, lo+r.len)
 	}
 }
 
@@ -179,11 +188,13 @@ func (e *zeekEnd) begin(r *rec, end uint32) {
 	switch {
 	case e.state == zeekInactive && !syn:
 		e.start, e.ack, e.last = r.seq-1, r.seq-1, r.seq
+		e.stream.next = r.seq
 	case e.state == zeekInactive,
 		syn && (e.state == zeekSYNSent || e.state == zeekSYNACKSent) && r.seq != e.start,
 		syn && (e.state == zeekEstablished || e.state == zeekPartial),
 		syn && e.state == zeekReset && e.prev == zeekInactive:
 		e.start, e.ack, e.last = r.seq, r.seq, end
+		e.stream.next = r.seq + 1
 	}
 }
 
@@ -230,6 +241,7 @@ func (e *zeekEnd) acknowledged(r *rec) {
 	switch {
 	case e.state == zeekInactive:
 		e.start, e.ack, e.last = r.ack-1, r.ack-1, r.ack-1
+		e.stream.next = r.ack
 	case r.flags&FlagRST != 0 || seqnum.Less(r.ack, e.start):
 	case seqnum.Less(e.ack, r.ack) && (r.ack != 0 || r.ack-e.ack <= zeekFar):
 		e.ack = r.ack
@@ -253,46 +265,4 @@ func (e *zeekEnd) advance(r *rec, end uint32) bool {
 		return r.len > 0
 	}
 	return false
-}
-
-// clean reports that both ends are established or were until their FINs.
-func (z *zeek) clean() bool {
-	for x := range z.end {
-		e := &z.end[x]
-		if e.state != zeekEstablished && (e.state != zeekClosed || e.prev != zeekEstablished) {
-			return false
-		}
-	}
-	return true
-}
-
-// gap tells the holes in what side x sent that its peer acknowledged all the
-// same: the capture missed those bytes.
-func (z *zeek) gap(x int, s *sender, ack uint32) {
-	e := &z.end[x]
-	if s.hasFIN && seqnum.Less(s.fin, ack) {
-		ack = s.fin
-	}
-	at := s.contig
-	if e.hasPass {
-		at = seqnum.Max(at, e.passed)
-	}
-	for seqnum.Less(at, ack) {
-		hi := ack // the hole's end, then that of the range after it
-		next := ack
-		for _, h := range s.holes {
-			if seqnum.LessEq(h.lo, at) && seqnum.Less(at, h.hi) {
-				hi, next = at, h.hi
-				break
-			}
-			if seqnum.Less(at, h.lo) && seqnum.Less(h.lo, hi) {
-				hi, next = h.lo, h.hi
-			}
-		}
-		if hi != at && e.gaps.tick() {
-			z.tell(x, 'G')
-		}
-		at = next
-		e.passed, e.hasPass = at, true
-	}
 }
