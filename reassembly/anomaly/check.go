@@ -89,6 +89,14 @@ func span(ns int64) string {
 	return strconv.FormatFloat(d.Hours(), 'f', 1, 64) + " h"
 }
 
+// until words the trace time that follows the last packet of a finding.
+func until(ns int64) string {
+	if ns < second/1000 {
+		return " up to the end of the trace"
+	}
+	return " in the " + span(ns) + " that followed"
+}
+
 // times tells how often: "once", "twice", "3 times".
 func times(n int) string {
 	switch n {
@@ -150,6 +158,13 @@ func acks(s *segment, end uint32) bool {
 func late(c *reassembly.Case, s reassembly.Side) int64 {
 	d := c.Sender(s)
 	return d.Turn + d.Slack
+}
+
+// inFlight is how long after something passed the tap segments of side s may
+// still pass that it sent before it had that: the longest of its round trips,
+// since it may have a queue before it.
+func inFlight(c *reassembly.Case, s reassembly.Side) int64 {
+	return max(late(c, s), c.Life.Endpoints[s].Stats.RTT.Max+c.Sender(s).Slack)
 }
 
 // secs is a measure in seconds from ns.

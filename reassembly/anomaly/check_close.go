@@ -1,6 +1,8 @@
 package anomaly
 
 import (
+	"slices"
+
 	"github.com/finwait/finwait/reassembly"
 	"github.com/finwait/finwait/reassembly/tcpstate"
 )
@@ -14,6 +16,9 @@ const (
 	// givingUp is from how many unanswered copies on a FIN counts as never
 	// answered: one or two and then silence speak for an answer not captured.
 	givingUp = 3
+	// leastRTO is the shortest retransmission time-out in use (Linux); RFC 6298
+	// section 2 asks for 1 s.
+	leastRTO = second / 5
 	// disorder is the longest time for which two segments change places on their
 	// way without a retransmission.
 	disorder = 3 * second / 1000
@@ -21,6 +26,20 @@ const (
 	// further up it is a new incarnation whose SYN was missed.
 	sameStream = 1 << 20
 )
+
+// needless lists the copies of a FIN that had no cause: the first had arrived,
+// and no retransmission time-out had passed. Tail-loss probes are such (RFC 8985
+// section 7); that one was sent too early is ack-late-spurious-rto.
+func needless(c *reassembly.Case, side reassembly.Side) (all []packet) {
+	losses := c.Losses()
+	for i := range losses {
+		l := &losses[i]
+		if l.Side == side && (l.Kind == reassembly.LateACK || l.Kind == reassembly.DelayedACK) {
+			all = append(all, l.Copy)
+		}
+	}
+	return all
+}
 
 func checkFINRetransmitted(c *reassembly.Case) []finding {
 	var found []finding
@@ -31,6 +50,7 @@ func checkFINRetransmitted(c *reassembly.Case) []finding {
 		}
 		var all []packet
 		var first, copied, last int64
+		spare := needless(c, side)
 		segs := c.Segments()
 		for i := range segs {
 			s := &segs[i]
@@ -40,6 +60,7 @@ func checkFINRetransmitted(c *reassembly.Case) []finding {
 			switch {
 			case all == nil && s.Kind != reassembly.Retransmission || s.At == d.FINAt && all == nil:
 				all, first = append(all, s.Packet), s.At
+			case s.At-first < leastRTO && slices.Contains(spare, s.Packet):
 			case s.Kind == reassembly.Retransmission:
 				if copied == 0 {
 					copied = s.At
@@ -166,7 +187,7 @@ func checkLastACKStall(c *reassembly.Case) []finding {
 		}
 		return []finding{{Side: side, At: last, Packets: cite(all...),
 			Detail: "The " + side.String() + ", the second to close, sent its FIN " + times(len(all)) + " in " + span(last-first) + " (" + nums(all) +
-				"), and no ACK of it was seen in the " + span(c.Now-last) + " after the last.",
+				"), and no ACK of it was seen" + until(c.Now-last) + ".",
 			Measures: []reassembly.Measure{number("copy_count", len(all)-1), secs("silence_s", c.Now-last, 0)}}}
 	}
 	return nil
@@ -299,18 +320,21 @@ func checkFINWithHole(c *reassembly.Case) []finding {
 }
 
 func holeBelow(c *reassembly.Case, side reassembly.Side, d reassembly.Sender) []finding {
-	var fin, sack, fill *segment
+	var fin, again, sack, fill *segment
 	segs := c.Segments()
 	for i := range segs {
 		s := &segs[i]
 		switch {
 		case !s.Own() || isRST(s):
 		case s.Side != side:
-			if fin != nil && (s.SACK[0].Right == d.FIN+1 || s.SACK[1].Right == d.FIN+1) && sack == nil && reassembly.Before(s.Ack, d.FIN) {
-				sack = s
+			if again != nil && (s.SACK[0].Right == d.FIN+1 || s.SACK[1].Right == d.FIN+1) && sack == nil && reassembly.Before(s.Ack, d.FIN) {
+				sack, fin = s, again // the copy that is known to have arrived
 			}
-		case isFIN(s) && s.End() == d.FIN+1 && fin == nil:
-			fin = s
+		case isFIN(s) && s.End() == d.FIN+1:
+			again = s
+			if fin == nil {
+				fin = s
+			}
 		case fin == nil || s.Len == 0 || !reassembly.Before(s.Seq, d.FIN) || isFIN(s):
 		case s.Kind == reassembly.Fresh || s.Kind == reassembly.LateOriginal && s.Original < 0 || s.Kind == reassembly.Retransmission && sack != nil:
 			fill = s
@@ -319,9 +343,12 @@ func holeBelow(c *reassembly.Case, side reassembly.Side, d reassembly.Sender) []
 	if fill == nil || fill.At-fin.At < disorder {
 		return nil
 	}
+	how := "; " + pkt(fill.Packet) + " filled the hole " + span(fill.At-fin.At) + " later."
+	if fill.Kind == reassembly.Retransmission {
+		how = ", as the SACK in " + pkt(sack.Packet) + " shows; the data passed again in " + pkt(fill.Packet) + ", " + span(fill.At-fin.At) + " later."
+	}
 	return []finding{{Side: side.Other(), At: fin.At, Packets: []packet{fin.Packet, fill.Packet},
-		Detail: "The " + side.String() + "'s FIN in " + pkt(fin.Packet) + " came before data that belongs in front of it; " + pkt(fill.Packet) +
-			" filled the hole " + span(fill.At-fin.At) + " later.",
+		Detail:   "The " + side.String() + "'s FIN in " + pkt(fin.Packet) + " arrived before data that belongs in front of it" + how,
 		Measures: []reassembly.Measure{secs("interval_s", fill.At-fin.At, 0)}}}
 }
 

@@ -57,6 +57,9 @@ func checkSYNRetransmitted(c *reassembly.Case) []finding {
 	if c.Life.RoleGuessed || !c.Seen().Retransmission {
 		return nil
 	}
+	if _, answer, _ := answeredByACK(c); answer != nil {
+		return nil // the copy followed from that: syn-answered-by-ack, syn-in-time-wait-rejected
+	}
 	segs := c.Segments()
 	var found []finding
 	for _, side := range sides {
@@ -65,6 +68,9 @@ func checkSYNRetransmitted(c *reassembly.Case) []finding {
 		var answer packet
 		for i := range segs {
 			s := &segs[i]
+			if s.Own() && isRST(s) && s.Side != side && c.JudgeRST(i) == reassembly.RSTExact {
+				break // refused: what follows is another attempt
+			}
 			switch {
 			case !s.Own() || isRST(s):
 			case s.Side != side:

@@ -260,13 +260,13 @@ func checkRSTIgnored(c *reassembly.Case) []finding {
 		for j := i + 1; j < len(segs); j++ {
 			s := &segs[j]
 			if s.Side != y || !s.Own() || isRST(s) || s.Flags&reassembly.FlagSYN != 0 || s.Kind == reassembly.NetworkDuplicate ||
-				s.Kind == reassembly.LateOriginal || s.At-r.At <= late(c, y) {
+				s.Kind == reassembly.LateOriginal || s.At-r.At <= inFlight(c, y) {
 				continue
 			}
 			return []finding{{Side: y, At: s.At, Packets: []packet{r.Packet, s.Packet}, Where: reassembly.AfterTap, Confidence: reassembly.Likely,
 				Detail: "The RST in " + pkt(r.Packet) + " fits the " + y.String() + "'s numbers exactly, yet " + span(s.At-r.At) + " later, in " +
 					pkt(s.Packet) + ", the " + y.String() + " went on sending.",
-				Measures: []reassembly.Measure{secs("interval_s", s.At-r.At, late(c, y))}}}
+				Measures: []reassembly.Measure{secs("interval_s", s.At-r.At, inFlight(c, y))}}}
 		}
 	}
 	return nil
@@ -344,12 +344,15 @@ func checkRSTForClosed(c *reassembly.Case) []finding {
 // elsewhere reports that RST r, which answers segment cause as a closed port
 // does, is told by another rule.
 func elsewhere(c *reassembly.Case, r, cause, abort *segment) bool {
+	d := c.Sender(r.Side)
 	switch {
+	case d.HasISN && !r.HadAck && cause.Ack-d.ISN-1 > sameStream:
+		return true // refused in SYN-SENT (RFC 9293 section 3.10.7.3)
 	case isFIN(cause) && r.HadAck && reassembly.AtOrBefore(cause.End(), r.PrevAck):
 		return true // time-wait-missing
 	case inTimeWait(c, r.Side.Other(), r):
 		return true // time-wait-assassinated
-	case abort != nil && cause.At-abort.At <= late(c, cause.Side):
+	case abort != nil && cause.At-abort.At <= inFlight(c, cause.Side):
 		return true // what was on its way when the sender aborted
 	}
 	return false
