@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"encoding/binary"
 	"math/bits"
 
 	"github.com/google/gopacket/layers"
@@ -96,10 +97,30 @@ func (w *walk) fragment(id uint32, proto layers.IPProtocol, offset int, more boo
 	fr.end(d)
 	w.b, w.wire = d.headBytes(), d.total
 	w.part = true
+	if w.d.opts.FilterInner {
+		w.wholePacket(d)
+	}
 	if !w.deeper() {
 		return SkipNesting
 	}
 	return w.ipPayload(d.next)
+}
+
+// wholePacket writes the packet as it was before it was cut, for a filter to read.
+func (w *walk) wholePacket(d *datagram) {
+	seg, n := w.seg, d.total
+	var b []byte
+	if seg.V6 {
+		b = binary.BigEndian.AppendUint16([]byte{0x60, 0, 0, 0}, uint16(min(n, 0xffff)))
+		b = append(b, byte(d.next), seg.TTL)
+		b = append(append(b, seg.Src[:]...), seg.Dst[:]...)
+	} else {
+		b = binary.BigEndian.AppendUint16([]byte{0x45, 0}, uint16(min(n+20, 0xffff)))
+		b = append(binary.BigEndian.AppendUint16(b, seg.IPID), 0, 0, seg.TTL, byte(d.next), 0, 0)
+		b = append(append(b, seg.Src[12:]...), seg.Dst[12:]...)
+	}
+	w.d.innermostWire = uint32(len(b) + n)
+	w.d.innermost = append(b, w.b...)
 }
 
 // add notes the arrival of a piece. Where pieces overlap, the first that came is kept.

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -26,7 +27,6 @@ func CompileFilter(expr string) (*Filter, error) {
 		if _, raw := f.program(LinkRaw); raw != nil { // some expressions make sense on other links only
 			return nil, err
 		}
-		f.err, f.failed = nil, nil
 	}
 	return f, nil
 }
@@ -43,7 +43,7 @@ func ParseBytecode(text string) (*Filter, error) {
 		compile: func(uint32) (bpfProgram, error) { return p, nil }}, nil
 }
 
-func (f *Filter) program(link uint32) (bpfProgram, error) {
+func (f *Filter) program(link uint32) (bpfProgram, *Error) {
 	if p, ok := f.programs[link]; ok {
 		return p, nil
 	}
@@ -52,8 +52,8 @@ func (f *Filter) program(link uint32) (bpfProgram, error) {
 		err = p.check()
 	}
 	if err != nil {
-		e, ok := err.(*Error)
-		if !ok {
+		var e *Error
+		if !errors.As(err, &e) {
 			e = &Error{Op: "filter", Err: ErrFilter, Detail: fmt.Sprintf("%q: %v", f.text, err), Hint: "see pcap-filter(7)"}
 		}
 		return nil, e
@@ -70,11 +70,11 @@ func (f *Filter) match(link uint32, b []byte, wire uint32) bool {
 		if slices.Contains(f.failed, link) {
 			return false
 		}
-		var err error
+		var err *Error
 		if p, err = f.program(link); err != nil {
 			f.failed = append(f.failed, link)
 			if f.err == nil {
-				f.err = err.(*Error)
+				f.err = err
 				f.err.Detail += " for frames of " + LinkTypeName(link)
 			}
 			return false

@@ -106,6 +106,33 @@ func TestFilterInner(t *testing.T) {
 	}
 }
 
+// TestFilterInnerFragments: the program sees a packet put together.
+func TestFilterInnerFragments(t *testing.T) {
+	for name, tt := range map[string]struct {
+		code   string
+		frames [][]byte
+	}{
+		// Not a fragment, protocol 6, destination port 80.
+		"IPv4": {"8\n40 0 0 6\n69 5 0 16383\n48 0 0 9\n21 0 3 6\n40 0 0 22\n21 0 1 80\n6 0 0 1\n6 0 0 0", fragments4(tcp(nil, 400), 8, 200)},
+		"IPv6": {"6\n48 0 0 6\n21 0 3 6\n40 0 0 42\n21 0 1 80\n6 0 0 1\n6 0 0 0",
+			[][]byte{ipv6(44, cat(unhex("0600 0001 00000007"), tcp(nil, 400)[:200])), ipv6(44, cat(unhex("0600 00c8 00000007"), tcp(nil, 400)[200:]))}},
+	} {
+		f, err := ParseBytecode(tt.code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := NewDecoder(DecoderOptions{Filter: f, FilterInner: true})
+		var seg reassembly.Segment
+		for _, b := range tt.frames {
+			fr := frameOf(LinkRaw, b)
+			d.Decode(&fr, &seg)
+		}
+		if q := d.Quality(); q.Segments != 1 || q.Skips(SkipFiltered) != 0 {
+			t.Errorf("%s: %+v", name, q)
+		}
+	}
+}
+
 func TestSelection(t *testing.T) {
 	v4 := reassembly.Segment{Time: 100, Src: mapped([4]byte{10, 0, 0, 1}), Dst: mapped([4]byte{10, 0, 9, 2}), SrcPort: 41000, DstPort: 443, VLAN: 7}
 	v6 := reassembly.Segment{Time: 100, V6: true, Src: reassembly.IP(v6a), Dst: reassembly.IP(v6b), SrcPort: 443, DstPort: 50000}

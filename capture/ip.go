@@ -28,6 +28,8 @@ func (w *walk) ipv4() Skip {
 	switch {
 	case total == 0: // an offloaded super-segment: its sender's stack left the length to the card
 		w.dropFCS()
+	case total > w.wire && w.ips > 0:
+		return SkipIPHeader // what looked like a tunnel is none, or its packet is broken
 	case total > w.wire:
 		// The file says that the frame was shorter than the packet in it: a tool
 		// shortened the frame and its length. The packet's own header is believed.
@@ -77,6 +79,8 @@ func (w *walk) ipv6() Skip {
 	switch {
 	case w.noLength: // a jumbogram (RFC 2675), or offloaded
 		w.dropFCS()
+	case total > w.wire && w.ips > 0:
+		return SkipIPHeader
 	case total > w.wire:
 		w.unsure = true
 		w.wire = total

@@ -79,11 +79,21 @@ func (w *walk) udp() Skip {
 	if skip, ok := w.udpTunnel(dst); ok {
 		return skip
 	}
-	if skip, ok := w.udpTunnel(src); ok {
+	switch src { // these answer from the port; the others are only sent to it
+	case portGTP, portTeredo, portCAPWAP, portL2TP, portAYIYA:
+		skip, _ := w.udpTunnel(src)
 		return skip
 	}
 	return SkipNotTCP
 }
+
+const (
+	portGTP    = 2152
+	portTeredo = 3544
+	portCAPWAP = 5247
+	portL2TP   = 1701
+	portAYIYA  = 5072
+)
 
 func (w *walk) udpTunnel(port uint16) (Skip, bool) {
 	switch port {
@@ -93,20 +103,20 @@ func (w *walk) udpTunnel(port uint16) (Skip, bool) {
 		return w.vxlanGPE(), true
 	case 6081:
 		return w.geneve(), true
-	case 2152:
+	case portGTP:
 		return w.gtp(), true
-	case 3544:
+	case portTeredo:
 		return w.teredo(), true
-	case 5247:
+	case portCAPWAP:
 		return w.capwap(), true
 	case 6635: // RFC 7510
 		w.enter(tunnelMPLS, 0, false)
 		return w.mpls(), true
-	case 1701:
+	case portL2TP:
 		return w.l2tpUDP(), true
 	case 4754: // RFC 8086
 		return w.gre(), true
-	case 5072:
+	case portAYIYA:
 		return w.ayiya(), true
 	case 4341: // RFC 9300 section 5: 8 bytes, then IP
 		w.enter(tunnelLISP, 0, false)
@@ -117,7 +127,7 @@ func (w *walk) udpTunnel(port uint16) (Skip, bool) {
 
 // vxlan reads a VXLAN header, RFC 7348 section 5.
 func (w *walk) vxlan() Skip {
-	if len(w.b) < 8 {
+	if len(w.b) < 8 || w.b[0]&0x08 == 0 { // the I flag must be set
 		return w.short(SkipNotTCP)
 	}
 	w.enter(tunnelVXLAN, uint64(w.be32(4)>>8), true)
