@@ -16,40 +16,52 @@ const (
 
 // completeness gathers the bits of tcp.completeness.
 type completeness struct {
-	bits    uint8
-	started bool
+	bits  uint8
+	first uint8 // what the first segment adds once there is a second
+	n     uint8 // segments, counted up to 2
 }
 
-// segment takes the next segment of the connection. Of its first segment
-// Wireshark notes only whether it is a SYN and carries data; FINs count with an
-// ACK, and an ACK is one that carries nothing.
+// segment takes the next segment of the connection. A SYN counts only as the
+// first. Whatever else the first segment is counts when the stream is gone
+// through again, as for display, so it does not for a stream of one segment.
 func (c *completeness) segment(r *rec) {
-	if !c.started {
-		c.started = true
+	switch c.n {
+	case 0:
+		c.n = 1
 		if r.flags&(FlagSYN|FlagACK) == FlagSYN {
 			c.bits = CompleteSYN
 			if r.len > 0 {
 				c.bits |= CompleteData
 			}
 		}
-		return
+		c.first = completes(r)
+	case 1:
+		c.n = 2
+		c.bits |= c.first | completes(r)
+	default:
+		c.bits |= completes(r)
 	}
+}
+
+// completes is what a segment that is no SYN adds: a FIN only with an ACK; an
+// ACK is one that carries nothing.
+func completes(r *rec) (bits uint8) {
 	switch r.flags & (FlagSYN | FlagACK) {
 	case FlagSYN | FlagACK:
-		c.bits |= CompleteSYNACK
+		bits = CompleteSYNACK
 	case FlagACK:
+		bits = CompleteACK
 		if r.len > 0 {
-			c.bits |= CompleteData
-		} else {
-			c.bits |= CompleteACK
+			bits = CompleteData
 		}
 	}
 	if r.has(FlagFIN | FlagACK) {
-		c.bits |= CompleteFIN
+		bits |= CompleteFIN
 	}
 	if r.flags&FlagRST != 0 {
-		c.bits |= CompleteRST
+		bits |= CompleteRST
 	}
+	return bits
 }
 
 // interop is what a machine gathers for other programs' words.
