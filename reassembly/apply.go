@@ -227,7 +227,10 @@ func (m *machine) sendFIN(i int32, x int) {
 		m.event(x, tcpstate.SendFIN, i, "send FIN", proof)
 		return
 	}
-	m.event(x, tcpstate.SendFIN, i, "send FIN", Observed)
+	st := m.event(x, tcpstate.SendFIN, i, "send FIN", Observed)
+	if p := &m.snd[1-x]; st != nil && p.hasEnd && !p.hasFIN && r.flags&FlagACK != 0 && seqnum.Less(p.contig, r.ack) {
+		st.ev, st.alt = Presumed, tcpstate.LastAck // the unseen may have been the peer's FIN (rule 6)
+	}
 }
 
 // sendMissedFIN: side x sent a FIN that the tap did not see before segment i.

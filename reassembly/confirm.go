@@ -68,7 +68,7 @@ func (m *machine) provesCloseWait(i int32, x int) bool {
 	if !p.hasFIN || !m.acks(i, p.fin+1) {
 		return false
 	}
-	if k.hadEnd && seqnum.Less(k.prevEnd, r.seq) {
+	if s := &m.snd[x]; k.hadEnd && seqnum.Less(k.prevEnd, r.seq) || seqnum.Less(s.contig, s.end) {
 		return false // something of it was missed: perhaps its own FIN
 	}
 	if r.flags&FlagFIN != 0 && m.snd[x].finRec == i && k.idStep != 1 {
@@ -77,25 +77,44 @@ func (m *machine) provesCloseWait(i int32, x int) bool {
 	return !m.blockedAt(i, x)
 }
 
-// blockedAt: side x had bytes under way when the peer's FIN came: a close of
+// blockedAt: side x had bytes under way when it got the peer's FIN: a close of
 // its own may have been waiting behind them, with the FIN still unsent (Linux
-// enters FIN-WAIT-1 at close, not when the FIN leaves). Silence after the ACK
-// shows that nothing was waiting.
+// enters FIN-WAIT-1 at close, not when the FIN leaves). That it does not react
+// to an ACK of all it sent shows that nothing was waiting.
 func (m *machine) blockedAt(i int32, x int) bool {
 	s := m.e[x].find(tcpstate.CloseWait)
 	if s == nil || s.rec < 0 {
 		return false
 	}
-	f := &m.marks[s.rec]
-	if !f.hadAck || seqnum.LessEq(f.peerEnd, f.prevAck) {
+	first := s.rec + 1
+	for first < i && !(m.own(first, x) && m.acks(first, m.snd[1-x].fin+1)) {
+		first++
+	}
+	if f, c := &m.marks[s.rec], &m.marks[first]; !c.hadEnd || f.hadAck && seqnum.LessEq(c.prevEnd, f.prevAck) {
 		return false
 	}
-	for j := s.rec + 1; j < i; j++ {
-		if m.own(j, x) && m.acks(j, m.snd[1-x].fin+1) && m.recs[i].at-m.recs[j].at > m.late(1-x) {
+	for j := s.rec; j < i; j++ {
+		a := &m.recs[j]
+		if m.own(j, 1-x) && a.flags&FlagACK != 0 && a.win != 0 && m.marks[j].recv != notReceived &&
+			seqnum.LessEq(m.marks[j].peerEnd, a.ack) && m.reaction(j, i, x)-a.at > m.late(x) {
 			return false
 		}
 	}
 	return true
+}
+
+// reaction is when side x next sent something new after j, up to i: then if it
+// sent only ACKs; at j itself if it has been sending again what was lost.
+func (m *machine) reaction(j, i int32, x int) int64 {
+	for n := j + 1; n <= i; n++ {
+		if r := &m.recs[n]; m.own(n, x) && r.span() > 0 {
+			if m.marks[n].kind == retransmission {
+				return m.recs[j].at
+			}
+			return r.at
+		}
+	}
+	return m.recs[i].at
 }
 
 // provesFinWait2: the echo can only come from the covering ACK, or from a

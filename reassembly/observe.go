@@ -236,7 +236,8 @@ func (m *machine) sampleRTT(r *rec, k *mark, s, p *sender) {
 		}
 		return
 	}
-	if r.span() > 0 && r.flags&FlagRST == 0 {
+	// In a simultaneous open the SYN-ACK repeats the SYN: its answer may be the SYN's.
+	if r.span() > 0 && r.flags&FlagRST == 0 && !(r.has(FlagSYN|FlagACK) && k.hadEnd) {
 		if s.npend == len(s.pend) {
 			copy(s.pend[:], s.pend[1:])
 			s.npend--

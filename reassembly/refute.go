@@ -465,13 +465,17 @@ func (m *machine) refuteByRST(i int32, x int) bool {
 		o := &m.recs[s.rec]
 		switch s.state {
 		case tcpstate.CloseWait, tcpstate.Closing, tcpstate.TimeWait:
-			if o.flags&FlagFIN != 0 && s.rec >= cause {
+			if (o.flags&FlagFIN != 0 || m.e[x].sawFIN) && s.rec >= cause {
 				m.judge(s.rec, ackOnly, i, whyRefusedRST)
 				changed = true
 			}
 		case tcpstate.FinWait2:
 			if s.rec > cause && !m.acks(cause, m.snd[x].fin+1) { // it was gone before that ACK came
-				m.judge(s.rec, notReceived, i, whyRefusedRST)
+				for j := s.rec; j < i; j++ { // nor did any later one
+					if m.own(j, 1-x) && m.marks[j].recv == received && m.acks(j, m.snd[x].fin+1) {
+						m.judge(j, notReceived, i, whyRefusedRST)
+					}
+				}
 				changed = true
 			}
 		case tcpstate.Established:

@@ -64,12 +64,14 @@ func (m *machine) refusesOldACK(i int32, x int) bool {
 // answered is the earliest segment of the peer, not answered since, whose ACK
 // is the bare reset's SEQ (rules 14b, 18); -1 if there is none.
 func (m *machine) answered(i int32, x int) int32 {
-	r, cause := &m.recs[i], int32(-1)
+	r, s, cause, since := &m.recs[i], &m.snd[x], int32(-1), true
 	for j := i - 1; j >= 0; j-- {
-		if m.own(j, x) && m.recs[j].flags&FlagRST == 0 {
-			break
+		o := &m.recs[j]
+		if m.own(j, x) && o.flags&FlagRST == 0 {
+			since = false // what came before may be answered; data not covered is not
 		}
-		if o := &m.recs[j]; m.own(j, 1-x) && o.flags&(FlagACK|FlagRST) == FlagACK && o.ack == r.seq {
+		if m.own(j, 1-x) && o.flags&(FlagACK|FlagRST) == FlagACK && o.ack == r.seq &&
+			(since || o.len > 0 && s.hasAck && seqnum.Less(s.ack, o.end())) {
 			cause = j
 		}
 	}
