@@ -68,13 +68,23 @@ func (m *machine) provesCloseWait(i int32, x int) bool {
 	if !p.hasFIN || !m.acks(i, p.fin+1) {
 		return false
 	}
-	if s := &m.snd[x]; k.hadEnd && seqnum.Less(k.prevEnd, r.seq) || seqnum.Less(s.contig, s.end) {
+	if s := &m.snd[x]; k.hadEnd && seqnum.Less(k.prevEnd, r.seq) || seqnum.Less(s.contig, s.end) || m.missedBefore(i, x) {
 		return false // something of it was missed: perhaps its own FIN
 	}
 	if r.flags&FlagFIN != 0 && m.snd[x].finRec == i && k.idStep != 1 {
 		return false // it may have been in FIN-WAIT-1
 	}
 	return !m.blockedAt(i, x)
+}
+
+// missedBefore: an earlier segment showed that a FIN of side x was missed.
+func (m *machine) missedBefore(i int32, x int) bool {
+	for j := range i {
+		if m.marks[j].missed != noMissedFIN && m.recs[j].side() == x {
+			return true
+		}
+	}
+	return false
 }
 
 // blockedAt: side x had bytes under way when it got the peer's FIN: a close of

@@ -345,6 +345,9 @@ func (m *machine) notCovered(i int32, x int) bool {
 // shows that it was only a byte.
 func (m *machine) missFIN(i int32, x int) bool {
 	r, k, s, p := &m.recs[i], &m.marks[i], &m.snd[x], &m.snd[1-x]
+	if r.flags&FlagFIN != 0 && s.finRec == i {
+		return m.firstFINMissed(i, x)
+	}
 	if r.len > 0 {
 		for j := range i {
 			if o := &m.marks[j]; o.missed != noMissedFIN && m.recs[j].side() == x && o.prevEnd == r.seq {
@@ -379,6 +382,28 @@ func (m *machine) missFIN(i int32, x int) bool {
 		k.missed = missedInCloseWait
 	}
 	return copies > 0
+}
+
+// firstFINMissed: the first FIN seen of side x stands below a segment sent
+// before: nothing but that FIN can have been in its place, so it was first sent
+// before that segment (rule 6).
+func (m *machine) firstFINMissed(i int32, x int) bool {
+	fin := m.recs[i].end()
+	for j := range i {
+		o, k := &m.recs[j], &m.marks[j]
+		if !m.own(j, x) || o.flags&(FlagSYN|FlagRST) != 0 || o.seq != fin {
+			continue
+		}
+		if k.missed != noMissedFIN {
+			return false
+		}
+		if p := &m.snd[1-x]; p.hasFIN && o.flags&FlagACK != 0 && seqnum.LessEq(p.fin+1, o.ack) {
+			return false // it had the peer's FIN by then: which came first is not known
+		}
+		k.missed = missedInEstablished
+		return true
+	}
+	return false
 }
 
 // refuteRST: side x goes on after a reset that should have killed it, or that
