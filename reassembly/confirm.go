@@ -68,11 +68,14 @@ func (m *machine) provesCloseWait(i int32, x int) bool {
 	if !p.hasFIN || !m.acks(i, p.fin+1) {
 		return false
 	}
+	if s := &m.snd[x]; !s.hasISS && !s.dataSent {
+		return false // its own FIN may have come before the capture
+	}
 	if s := &m.snd[x]; k.hadEnd && seqnum.Less(k.prevEnd, r.seq) || seqnum.Less(s.contig, s.end) || m.missedBefore(i, x) {
 		return false // something of it was missed: perhaps its own FIN
 	}
-	if r.flags&FlagFIN != 0 && m.snd[x].finRec == i && k.idStep != 1 {
-		return false // it may have been in FIN-WAIT-1
+	if s := &m.snd[x]; s.hasFIN && (s.finRec != i || k.idStep != 1) {
+		return false // it may have been in FIN-WAIT-1, as after its FIN every segment may
 	}
 	return !m.blockedAt(i, x)
 }
@@ -106,25 +109,29 @@ func (m *machine) blockedAt(i int32, x int) bool {
 	for j := s.rec; j < i; j++ {
 		a := &m.recs[j]
 		if m.own(j, 1-x) && a.flags&FlagACK != 0 && a.win != 0 && m.marks[j].recv != notReceived &&
-			seqnum.LessEq(m.marks[j].peerEnd, a.ack) && m.reaction(j, i, x)-a.at > m.late(x) {
+			seqnum.LessEq(m.marks[j].peerEnd, a.ack) && m.idleAfter(j, i, x) {
 			return false
 		}
 	}
 	return true
 }
 
-// reaction is when side x next sent something new after j, up to i: then if it
-// sent only ACKs; at j itself if it has been sending again what was lost.
-func (m *machine) reaction(j, i int32, x int) int64 {
+// idleAfter: side x had nothing to send when it got the ACK j: by i it sent
+// something only after its turn, and had sent nothing that the tap missed.
+func (m *machine) idleAfter(j, i int32, x int) bool {
 	for n := j + 1; n <= i; n++ {
-		if r := &m.recs[n]; m.own(n, x) && r.span() > 0 {
-			if m.marks[n].kind == retransmission {
-				return m.recs[j].at
-			}
-			return r.at
+		r, k := &m.recs[n], &m.marks[n]
+		if !m.own(n, x) {
+			continue
+		}
+		if r.at-m.recs[j].at > m.late(x) && (r.pureACK() && r.seq == k.prevEnd || k.idStep == 1 && k.kind == fresh) {
+			return true
+		}
+		if r.span() > 0 {
+			return false
 		}
 	}
-	return m.recs[i].at
+	return false
 }
 
 // provesFinWait2: the echo can only come from the covering ACK, or from a
