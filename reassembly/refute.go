@@ -484,14 +484,18 @@ func (m *machine) refuteByRST(i int32, x int) bool {
 	}
 	for n := range e.steps {
 		s := &e.steps[n]
-		if s.ev != Presumed || s.rec < 0 || m.marks[s.rec].recv != received {
+		if s.ev != Presumed || s.rec < 0 || m.marks[s.rec].recv != received && m.marks[s.rec].recv != delayed {
 			continue
 		}
 		o := &m.recs[s.rec]
 		switch s.state {
 		case tcpstate.CloseWait, tcpstate.Closing, tcpstate.TimeWait:
 			if (o.flags&FlagFIN != 0 || m.e[x].sawFIN) && s.rec >= cause {
-				m.judge(s.rec, ackOnly, i, whyRefusedRST)
+				v := ackOnly
+				if m.marks[s.rec].recv == delayed { // by then its sender was gone
+					v = notReceived
+				}
+				m.judge(s.rec, v, i, whyRefusedRST)
 				changed = true
 			}
 		case tcpstate.FinWait2:
