@@ -25,6 +25,17 @@ type Selection struct {
 	passed   []tcpstate.State
 	opens    []reassembly.OpenKind
 	closes   []reassembly.CloseKind
+	conns    []Conn
+}
+
+// Conn narrows the selection to the connections that an expression names, in one
+// of the spellings of ParseConn; several are alternatives.
+func (s *Selection) Conn(expression string) error {
+	c, err := ParseConn(expression)
+	if err == nil {
+		s.conns = append(s.conns, c)
+	}
+	return err
 }
 
 // OnlyKeys are the keys that Selection.Only takes, in the order of the help.
@@ -91,11 +102,14 @@ func (s *Selection) add(key, value string) error {
 
 // Empty reports whether the selection lists everything.
 func (s *Selection) Empty() bool {
-	return s.MinSeverity == reassembly.Info && len(s.findings)+len(s.states)+len(s.passed)+len(s.opens)+len(s.closes) == 0
+	return s.MinSeverity == reassembly.Info && len(s.findings)+len(s.states)+len(s.passed)+len(s.opens)+len(s.closes)+len(s.conns) == 0
 }
 
 // Match reports whether l is listed.
 func (s *Selection) Match(l *reassembly.Lifecycle) bool {
+	if len(s.conns) > 0 && !slices.ContainsFunc(s.conns, func(c Conn) bool { return c.Match(l) }) {
+		return false
+	}
 	if len(s.opens) > 0 && !slices.Contains(s.opens, l.Open) ||
 		len(s.closes) > 0 && !slices.Contains(s.closes, l.Close) {
 		return false
@@ -144,6 +158,7 @@ func (s *Selection) String() string {
 			}
 		}
 	}
+	say("conn", len(s.conns), func(i int) string { return s.conns[i].String() })
 	say("finding", len(s.findings), func(i int) string { return s.findings[i] })
 	say("state", len(s.states), func(i int) string { return s.states[i].String() })
 	say("passed", len(s.passed), func(i int) string { return s.passed[i].String() })

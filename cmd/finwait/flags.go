@@ -24,7 +24,7 @@ type flags struct {
 	format, output       string
 	msl                  []string
 	host, port, net      []string
-	only                 []string
+	only, conn           []string
 	minSeverity, sort    string
 	top                  int
 	all, quiet, noColor  bool
@@ -49,6 +49,7 @@ func (f *flags) register(c *cobra.Command) {
 	s.BoolVarP(&f.all, "all", "a", false, "list every connection; text has only those with findings otherwise")
 	s.BoolVar(&f.explain, "explain", false, "text: print under each finding what it means and what could overturn it")
 	s.StringArrayVar(&f.only, "only", nil, "list only connections with `KEY=VALUE,...`; KEY is finding (id, family or pattern), state (an endpoint was last in it), passed (was ever in it), open or close (repeatable)")
+	s.StringArrayVar(&f.conn, "conn", nil, "list only this connection: `ID`, a tuple such as 10.0.0.1:41000-10.0.0.2:80, or tcp.stream==N (repeatable)")
 	s.StringVar(&f.minSeverity, "min-severity", "", "list only findings of this `SEVERITY` or worse: error, warning, note or info, and their connections")
 	s.StringVar(&f.sort, "sort", "", "`ORDER` of the connections: "+orderList()+" (default: severity for text, id for json, as they retire for ndjson)")
 	s.IntVar(&f.top, "top", 0, "list only the first `N` connections")
@@ -174,6 +175,11 @@ func (f *flags) report() (report.Options, error) {
 	for _, expression := range f.only {
 		if err := o.Selection.Only(expression); err != nil {
 			return o, usagef("--only: %v", err)
+		}
+	}
+	for _, expression := range f.conn {
+		if err := o.Selection.Conn(expression); err != nil {
+			return o, usagef("--conn: %v", err)
 		}
 	}
 	if f.minSeverity != "" {

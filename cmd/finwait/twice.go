@@ -1,0 +1,125 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/finwait/finwait/capture"
+	"github.com/finwait/finwait/reassembly"
+	"github.com/finwait/finwait/report"
+)
+
+// This file is what show, annotate and extract share: they read their captures
+// twice, first to learn what there is and then to tell of it or to copy it.
+
+type twice struct {
+	reading
+	cmd   *cobra.Command
+	paths []string
+	rest  bool // words after -r FILE
+
+	damage []string // of the last pass
+}
+
+// coreFlags are those of the flags of read that say what a connection is.
+var coreFlags = []string{"msl", "key", "half-open-timeout", "idle-timeout", "half-closed-timeout", "max-connections", "read", "progress", "quiet"}
+
+// borrow gives a command some of the flags of read.
+func (f *flags) borrow(c *cobra.Command, names ...string) {
+	all := &cobra.Command{}
+	f.register(all)
+	c.Flags().SortFlags = false
+	for _, name := range names {
+		c.Flags().AddFlag(all.Flags().Lookup(name))
+	}
+}
+
+// start looks at the command line, before a capture is opened.
+func (t *twice) start(cmd *cobra.Command, args []string) error {
+	t.cmd, t.paths, t.rest = cmd, slices.Concat(t.read, args), len(args) > 0 && len(t.read) > 0
+	switch {
+	case len(t.paths) == 0:
+		return usagef("which capture? finwait %s FILE (see 'finwait %s --help')", cmd.Name(), cmd.Name())
+	case countStdin(t.paths) > 0:
+		return usagef("%s reads a capture twice, and standard input can be read only once: write it to a file first", cmd.Name())
+	}
+	return nil
+}
+
+// pass reads the captures once. each gets every frame, with its segment if it
+// has one that the filter lets through. Damage ends the pass and is no error:
+// what stands before it is told.
+func (t *twice) pass(choice *filter, each func(in *capture.Reader, f *capture.Frame, seg *reassembly.Segment) error) error {
+	in, err := capture.Open(t.paths, capture.Options{})
+	if err != nil {
+		return t.openError(t.cmd, err, t.paths, t.rest)
+	}
+	defer closeQuietly(in)
+	if err := t.refuseOverwriting(in.Files()); err != nil {
+		return err
+	}
+	defer t.showProgress(in, &report.Options{Format: report.JSON}, &output{to: t.out})()
+	decoder := capture.NewDecoder(capture.DecoderOptions{})
+	var f capture.Frame
+	var seg reassembly.Segment
+	t.damage = nil
+	for {
+		err := in.Next(&f)
+		var damage *capture.Error
+		switch {
+		case t.stop.stopped():
+			return &statusError{128 + signalNumber(t.stop.signal()), fmt.Sprintf("%v: nothing was written", t.stop.signal())}
+		case err == io.EOF:
+			return nil
+		case errors.As(err, &damage):
+			t.damage = append(t.damage, damage.Error())
+			return nil
+		case err != nil:
+			return err
+		}
+		found := &seg
+		if decoder.Decode(&f, &seg) != capture.NotSkipped || !choice.empty() && !choice.match(&seg) {
+			found = nil
+		}
+		if err := each(in, &f, found); err != nil {
+			return err
+		}
+	}
+}
+
+// track is a pass that gives the segments to a tracker.
+func (t *twice) track(o reassembly.Options, choice *filter, wanted func(*reassembly.Segment) bool) error {
+	tracker := reassembly.NewTracker(o)
+	err := t.pass(choice, func(_ *capture.Reader, f *capture.Frame, seg *reassembly.Segment) error {
+		if seg != nil && (wanted == nil || wanted(seg)) {
+			tracker.Add(seg)
+		} else {
+			tracker.Advance(f.Time)
+		}
+		return nil
+	})
+	if err == nil {
+		tracker.Close()
+	}
+	return err
+}
+
+// told ends a command: the exit status says if a capture was damaged.
+func (t *twice) told() error {
+	for _, text := range t.damage {
+		fmt.Fprintf(t.err, "finwait: %s; what could be read was used\n", oneLine(text))
+	}
+	if len(t.damage) > 0 {
+		return &statusError{status: statusInput}
+	}
+	return nil
+}
+
+// packetCommands are the commands that read twice.
+func packetCommands(s streams) []*cobra.Command {
+	return []*cobra.Command{newShow(s)}
+}
