@@ -54,6 +54,9 @@ func (b *Builder) Build(l *reassembly.Lifecycle) *Connection {
 		Wireshark:   Wireshark{Stream: l.Stream, Completeness: l.Completeness},
 		CommunityID: l.CommunityID,
 	}
+	if c.CommunityID == "" {
+		c.CommunityID = communityID(l.Client, l.Server)
+	}
 	b.endpoint(&c.Endpoints.Client, l, reassembly.Client)
 	b.endpoint(&c.Endpoints.Server, l, reassembly.Server)
 	b.findings = grow(b.findings, len(l.Findings))
