@@ -160,6 +160,10 @@ func late(c *reassembly.Case, s reassembly.Side) int64 {
 	return d.Turn + d.Slack
 }
 
+// leastRTO is the shortest retransmission time-out in use (Linux); RFC 6298
+// section 2 asks for 1 s.
+const leastRTO = second / 5
+
 // inFlight is how long after something passed the tap segments of side s may
 // still pass that it sent before it had that: the longest of its round trips,
 // since it may have a queue before it.

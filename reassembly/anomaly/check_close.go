@@ -16,9 +16,6 @@ const (
 	// givingUp is from how many unanswered copies on a FIN counts as never
 	// answered: one or two and then silence speak for an answer not captured.
 	givingUp = 3
-	// leastRTO is the shortest retransmission time-out in use (Linux); RFC 6298
-	// section 2 asks for 1 s.
-	leastRTO = second / 5
 	// disorder is the longest time for which two segments change places on their
 	// way without a retransmission.
 	disorder = 3 * second / 1000
@@ -60,7 +57,7 @@ func checkFINRetransmitted(c *reassembly.Case) []finding {
 			switch {
 			case all == nil && s.Kind != reassembly.Retransmission || s.At == d.FINAt && all == nil:
 				all, first = append(all, s.Packet), s.At
-			case s.At-first < leastRTO && slices.Contains(spare, s.Packet):
+			case s.At-first < disorder, s.At-first < leastRTO && slices.Contains(spare, s.Packet): // no time-out
 			case s.Kind == reassembly.Retransmission:
 				if copied == 0 {
 					copied = s.At

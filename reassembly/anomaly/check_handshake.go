@@ -77,7 +77,7 @@ func checkSYNRetransmitted(c *reassembly.Case) []finding {
 			case !bareSYN(s):
 			case len(all) == 0:
 				all, first = append(all, s.Packet), s.At
-			case s.Kind == reassembly.Retransmission && !s.HadAck:
+			case s.Kind == reassembly.Retransmission && !s.HadAck && s.At-max(first, last) >= leastRTO:
 				if len(all) == 1 {
 					copied = s.At
 				}

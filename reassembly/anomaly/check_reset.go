@@ -46,7 +46,11 @@ func unfitting(c *reassembly.Case, verdict reassembly.RSTVerdict) (found [2][]in
 			dead[y] = dead[y] || s.Received
 		case v != verdict || dead[y] || !opened(c, s) || inTimeWait(c, y, s) || ended(c, y, s):
 		default:
-			found[s.Side] = append(found[s.Side], i)
+			// What answers segments on their way has their older numbers, and is
+			// told as rst-for-closed.
+			if form, _ := formOf(c, i); form != rstClosed {
+				found[s.Side] = append(found[s.Side], i)
+			}
 		}
 	}
 	return found
@@ -64,7 +68,11 @@ func checkRSTInexact(c *reassembly.Case) []finding {
 			Detail: "The RST in " + pkt(s.Packet) + " lies " + offset(s.Seq, s.PeerAck) + " the number that the " + s.Side.Other().String() +
 				" expects next, within its window",
 			Measures: []reassembly.Measure{number("offset_bytes", int(int32(s.Seq-s.PeerAck)))}}
+		if reassembly.Before(s.PrevEnd, s.Seq) {
+			f.Confidence = reassembly.Possible // the capture may lack the bytes between
+		}
 		if j := challengeTo(c, list[0]); j >= 0 {
+			f.Confidence = reassembly.Certain
 			f.Packets = cite(append([]packet{s.Packet, segs()[j].Packet}, f.Packets[1:]...)...)
 			f.Detail += "; an ACK answered it in " + pkt(segs()[j].Packet)
 		}
@@ -153,13 +161,13 @@ func checkRSTIgnored(c *reassembly.Case) []finding {
 		for j := i + 1; j < len(segs); j++ {
 			s := &segs[j]
 			if s.Side != y || !s.Own() || isRST(s) || s.Flags&reassembly.FlagSYN != 0 || s.Kind == reassembly.NetworkDuplicate ||
-				s.Kind == reassembly.LateOriginal || s.At-r.At <= inFlight(c, y) {
+				s.Kind == reassembly.LateOriginal || s.At-r.At <= max(inFlight(c, y), leastRTO) {
 				continue
 			}
 			return []finding{{Side: y, At: s.At, Packets: []packet{r.Packet, s.Packet}, Where: reassembly.AfterTap, Confidence: reassembly.Likely,
 				Detail: "The RST in " + pkt(r.Packet) + " fits the " + y.String() + "'s numbers exactly, yet " + span(s.At-r.At) + " later, in " +
 					pkt(s.Packet) + ", the " + y.String() + " went on sending.",
-				Measures: []reassembly.Measure{secs("interval_s", s.At-r.At, inFlight(c, y))}}}
+				Measures: []reassembly.Measure{secs("interval_s", s.At-r.At, max(inFlight(c, y), leastRTO))}}}
 		}
 	}
 	return nil
@@ -244,18 +252,10 @@ func checkRSTForged(c *reassembly.Case) []finding {
 		if !r.Own() || !isRST(r) {
 			continue
 		}
-		if r.Unsent {
-			f := finding{Side: r.Side, At: r.At, Packets: []packet{r.Packet}, Confidence: reassembly.Likely,
-				Detail: "After the RST in " + pkt(r.Packet) + " its alleged sender, the " + r.Side.String() + ", went on as if it had not sent it"}
-			for j := i + 1; j < len(segs); j++ {
-				if s := &segs[j]; s.Own() && s.Side == r.Side && !isRST(s) {
-					f.Packets = append(f.Packets, s.Packet)
-					f.Detail += ", in " + pkt(s.Packet)
-					break
-				}
-			}
-			f.Detail += "."
-			return []finding{f}
+		if s := goesOn(c, i); r.Unsent && s != nil {
+			return []finding{{Side: r.Side, At: r.At, Packets: []packet{r.Packet, s.Packet}, Confidence: reassembly.Likely,
+				Detail: "After the RST in " + pkt(r.Packet) + " its alleged sender, the " + r.Side.String() +
+					", went on as if it had not sent it, in " + pkt(s.Packet) + "."}}
 		}
 		ttl, n := usualTTL(segs, r.Side)
 		if d := hops(r.TTL) - hops(ttl); n >= 3 && (d >= 2 || d <= -2) {

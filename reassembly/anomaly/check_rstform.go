@@ -143,6 +143,22 @@ func hops(ttl uint8) int {
 	return 255 - int(ttl)
 }
 
+// goesOn is the segment that shows the alleged sender of RST i going on: new
+// bytes or any segment, later than what a RST may overtake on its way.
+func goesOn(c *reassembly.Case, i int) *segment {
+	segs := c.Segments()
+	r := &segs[i]
+	turn := late(c, r.Side)
+	for j := i + 1; j < len(segs); j++ {
+		s := &segs[j]
+		newer := r.HadEnd && reassembly.Before(r.PrevEnd, s.End()) && reassembly.Before(r.Seq, s.End())
+		if s.Own() && s.Side == r.Side && !isRST(s) && (newer && s.At-r.At > turn || s.At-r.At > leastRTO) {
+			return s
+		}
+	}
+	return nil
+}
+
 // usualTTL is the TTL of all of a side's segments but RSTs, and how many there
 // are; 0 if they differ.
 func usualTTL(segs []segment, side reassembly.Side) (ttl uint8, n int) {

@@ -104,6 +104,12 @@ func splitSYN(c *reassembly.Case) *segment {
 	if syn == nil || other != nil || answer == nil || ack == nil || ack.At < syn.At {
 		return nil
 	}
+	// A SYN that comes before the client's can have reached the server crossed it;
+	// the SYN-ACK may have been lost before the tap.
+	first := firstOf(segs, func(s *segment) bool { return s.Side == reassembly.Client && bareSYN(s) })
+	if rtt := c.Life.Endpoints[reassembly.Server].Stats.RTT; first == nil || rtt.Samples == 0 || syn.At-first.At < rtt.Min {
+		return nil
+	}
 	return syn
 }
 
