@@ -98,6 +98,8 @@ func BenchmarkDecode(b *testing.B) {
 	}{
 		{"ethernet", LinkEthernet, ethernetTCP(1, 1, 0)},
 		{"raw", LinkRaw, ethernetTCP(1, 1, 0)[14:]},
+		{"null", LinkNull, cat([]byte{2, 0, 0, 0}, ethernetTCP(1, 1, 0)[14:])},
+		{"vxlan", LinkEthernet, ether(0x800, ipv4(17, udp(4789, cat([]byte{8, 0, 0, 0, 0, 0, 7, 0}, ethernetTCP(1, 1, 0)))))},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			d := NewDecoder(DecoderOptions{})

@@ -59,7 +59,7 @@ func (d *Decoder) Decode(f *Frame, seg *reassembly.Segment) Skip {
 		q.Skipped[SkipFiltered]++
 		return SkipFiltered
 	}
-	if f.LinkType != LinkEthernet || !d.plain(f, seg) {
+	if !d.plain(f, seg) {
 		if skip := d.layered(f, seg); skip != NotSkipped {
 			q.Skipped[skip]++
 			return skip
@@ -87,39 +87,42 @@ func (d *Decoder) selected(f *Frame, seg *reassembly.Segment) bool {
 	return d.opts.Filter.match(LinkRaw, d.innermost, d.innermostWire)
 }
 
-// plain is the short way: Ethernet, at most one VLAN tag, IPv4 without options
-// or IPv6 without extension headers, not fragmented, TCP, with lengths that agree.
+// plain is the short way: Ethernet with at most one VLAN tag, cooked or raw, IPv4
+// without options or IPv6 without extension headers, not fragmented, TCP, with lengths that agree.
 // It reports whether it filled seg; if not, the long way tells what is odd.
 func (d *Decoder) plain(f *Frame, seg *reassembly.Segment) bool {
 	b := f.Data
-	if len(b) < 14+20+14 {
+	if len(b) < 20+minTCP {
 		return false
 	}
 	wire := max(int(f.WireLen), len(b))
-	*seg = reassembly.Segment{Time: f.Time, Packet: f.Packet, Wire: f.WireLen, Tag: startTag(f)}
-	kind := binary.BigEndian.Uint16(b[12:])
-	n := 14
-	if kind == uint16(layers.EthernetTypeDot1Q) {
+	*seg = reassembly.Segment{} // a literal with fields would be built elsewhere and copied
+	seg.Time, seg.Packet, seg.Wire, seg.Tag = f.Time, f.Packet, f.WireLen, startTag(f)
+	kind, n := binary.BigEndian.Uint16(b[12:]), 14
+	if f.LinkType != LinkEthernet {
+		if kind, n = plainLink(f, seg); n < 0 {
+			return false
+		}
+	} else if kind == uint16(layers.EthernetTypeDot1Q) {
 		seg.VLAN = binary.BigEndian.Uint16(b[14:]) & 0xfff
 		seg.Tag = mixTag(seg.Tag, tagVLAN, uint32(seg.VLAN))
-		kind = binary.BigEndian.Uint16(b[16:])
-		n = 18
+		kind, n = binary.BigEndian.Uint16(b[16:]), 18
 	}
 	b = b[n:]
 	wire -= n
 	d.innermost, d.innermostWire = b, uint32(wire)
 	switch {
-	case kind == uint16(layers.EthernetTypeIPv4) && b[0] == 0x45:
+	case kind == uint16(layers.EthernetTypeIPv4) && len(b) >= 20+minTCP && b[0] == 0x45:
 		total := int(binary.BigEndian.Uint16(b[2:]))
 		if b[9] != byte(layers.IPProtocolTCP) || binary.BigEndian.Uint16(b[6:])&0x3fff != 0 || total < 40 || total > wire {
 			return false
 		}
 		seg.IPID = binary.BigEndian.Uint16(b[4:])
 		seg.TTL = b[8]
-		seg.Src = mapped([4]byte(b[12:16]))
-		seg.Dst = mapped([4]byte(b[16:20]))
+		putMapped(&seg.Src, b[12:16])
+		putMapped(&seg.Dst, b[16:20])
 		return d.tcp(b[20:min(total, len(b))], total-20, seg) == NotSkipped
-	case kind == uint16(layers.EthernetTypeIPv6) && len(b) >= 40+14 && b[0]>>4 == 6:
+	case kind == uint16(layers.EthernetTypeIPv6) && len(b) >= 40+minTCP && b[0]>>4 == 6:
 		total := int(binary.BigEndian.Uint16(b[4:])) + 40
 		if b[6] != byte(layers.IPProtocolTCP) || total < 60 || total > wire {
 			return false
@@ -131,6 +134,32 @@ func (d *Decoder) plain(f *Frame, seg *reassembly.Segment) bool {
 		return d.tcp(b[40:min(total, len(b))], total-40, seg) == NotSkipped
 	}
 	return false
+}
+
+// plainLink reads the other link layers of the short way: the EtherType and the
+// header's length, negative if the long way must look.
+func plainLink(f *Frame, seg *reassembly.Segment) (kind uint16, n int) {
+	b := f.Data // at least 34 bytes
+	switch f.LinkType {
+	case LinkRaw:
+		switch b[0] >> 4 {
+		case 4:
+			return uint16(layers.EthernetTypeIPv4), 0
+		case 6:
+			return uint16(layers.EthernetTypeIPv6), 0
+		}
+	case LinkSLL:
+		if binary.BigEndian.Uint16(b[2:]) < arphrdFirstOdd {
+			seg.Tag = mixTag(seg.Tag, tagCooked, uint32(binary.BigEndian.Uint16(b)))
+			return binary.BigEndian.Uint16(b[14:]), 16
+		}
+	case LinkSLL2:
+		if binary.BigEndian.Uint16(b[8:]) < arphrdFirstOdd {
+			seg.Tag = mixTag(seg.Tag, tagCooked, binary.BigEndian.Uint32(b[4:])<<3^uint32(b[10]))
+			return binary.BigEndian.Uint16(b), 20
+		}
+	}
+	return 0, -1
 }
 
 // layered is the long way. A panic in it, or in a library that it uses, costs
@@ -153,8 +182,16 @@ func (d *Decoder) Quality() Quality {
 	return q
 }
 
-func mapped(a [4]byte) reassembly.IP {
-	return reassembly.IP{10: 0xff, 11: 0xff, 12: a[0], 13: a[1], 14: a[2], 15: a[3]}
+// putMapped writes an IPv4 address, IPv4-mapped, into an address that is zero. It
+// is one store: bytes that are put together and then read at once make the
+// processor wait.
+func putMapped(ip *reassembly.IP, b []byte) {
+	binary.LittleEndian.PutUint64(ip[8:], uint64(binary.LittleEndian.Uint32(b))<<32|0xffff<<16)
+}
+
+func mapped(a [4]byte) (ip reassembly.IP) {
+	putMapped(&ip, a[:])
+	return ip
 }
 
 // What goes into Segment.Tag beside the interface.

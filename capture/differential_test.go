@@ -146,10 +146,10 @@ func TestAgainstGopacket(t *testing.T) {
 		var seg reassembly.Segment
 		for n := 0; n < 200 && r.Next(&f) == nil; n++ {
 			skip := d.Decode(&f, &seg)
+			comparePlain(t, n, &f, false)
 			if f.LinkType != LinkEthernet {
 				continue
 			}
-			comparePlain(t, n, &f, false)
 			p := gopacket.NewPacket(f.Data, layers.LayerTypeEthernet, gopacket.NoCopy)
 			if theirs, ok := plainTCP(p); ok && !seg.Quoted() {
 				compared++

@@ -129,6 +129,8 @@ func FuzzDecode(f *testing.F) {
 	add := func(link uint32, b []byte) { f.Add(link, b, uint32(len(b)), uint8(0)) }
 	add(LinkEthernet, ether(0x800, seg4))
 	add(LinkEthernet, ether(0x86dd, seg6))
+	add(LinkSLL, cat(unhex("0004 0001 0006 000000000000 0000 0800"), seg4))
+	add(LinkSLL2, cat(unhex("86dd 0000 00000003 0001 04 06 0000000000000000"), seg6))
 	add(LinkEthernet, ether(0x8100, cat(be16(5), be16(0x800), ipv4(47, cat(unhex("b000 6558 00000000 00000007 00000001"), ether(0x800, seg4))))))
 	add(LinkEthernet, ether(0x8847, cat(unhex("00020140 00000000"), ether(0x800, seg4))))
 	add(LinkEthernet, ether(0x8864, cat(unhex("1100 0007 0033 0021"), seg4)))
@@ -154,9 +156,7 @@ func FuzzDecode(f *testing.F) {
 				t.Fatalf("%q then %q: %+v %+v", first, second, seg, again)
 			}
 		}
-		if link == LinkEthernet {
-			comparePlain(t, 0, &fr, false)
-		}
+		comparePlain(t, 0, &fr, false)
 		q := d.Quality()
 		if q.Frames != q.Segments+q.TotalSkipped() || q.Recovered != 0 {
 			t.Fatalf("%+v", q)

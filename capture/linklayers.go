@@ -58,7 +58,8 @@ const (
 	arphrdNetlink  = 824
 	arphrd80211    = 801
 	arphrdRadiotap = 803
-	arphrdFRAD     = 770
+
+	arphrdFirstOdd = 770 // below are Ethernet, loopback and their like
 )
 
 // sll reads a Linux cooked header (LINKTYPE_LINUX_SLL).

@@ -64,7 +64,7 @@ func (in *input) close() {
 // Bytes read from disk are added to count.
 func openInput(index int, info *FileInfo, stdin io.Reader, size int, count *atomic.Int64) (*input, error) {
 	in := &input{}
-	var raw io.Reader = stdin
+	raw := stdin
 	if info.Path != "-" {
 		f, err := os.Open(info.Path)
 		if err != nil {

@@ -39,7 +39,7 @@ func TestQuotedSegments(t *testing.T) {
 			if skip != NotSkipped {
 				t.Fatalf("skipped: %s", skip)
 			}
-			from, src := mapped([4]byte(v4a)), reassembly.IP(mapped([4]byte{10, 0, 0, 1}))
+			from, src := mapped([4]byte(v4a)), mapped([4]byte{10, 0, 0, 1})
 			if tt.v6 {
 				from, src = reassembly.IP(v6a), reassembly.IP(v6a)
 			}
@@ -237,6 +237,14 @@ func TestPlainAndLayered(t *testing.T) {
 		f := frameOf(LinkEthernet, b)
 		f.WireLen, f.Interface, f.Time = 80, 3, 5
 		comparePlain(t, i, &f, true)
+	}
+	for i, f := range []Frame{
+		frameOf(LinkRaw, ipv4(6, tcp(nil, 9))),
+		frameOf(LinkRaw, ipv6(6, tcp(nil, 9))),
+		frameOf(LinkSLL, cat(unhex("0004 0001 0006 000000000000 0000 0800"), ipv4(6, tcp(nil, 9)))),
+		frameOf(LinkSLL2, cat(unhex("86dd 0000 00000003 0001 04 06 0000000000000000"), ipv6(6, tcp(nil, 9)))),
+	} {
+		comparePlain(t, 100+i, &f, true)
 	}
 }
 
