@@ -101,6 +101,7 @@ func newRoot(s streams) *cobra.Command {
 	for _, c := range []*cobra.Command{root, read} {
 		c.SetUsageTemplate(usage + exitHelp)
 	}
+	addCI(root, usage, s)
 	return root
 }
 
