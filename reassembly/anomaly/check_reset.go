@@ -252,7 +252,7 @@ func checkRSTForged(c *reassembly.Case) []finding {
 		if !r.Own() || !isRST(r) {
 			continue
 		}
-		if s := goesOn(c, i); r.Unsent && s != nil {
+		if s := goesOn(segs, i); r.Unsent && s != nil {
 			return []finding{{Side: r.Side, At: r.At, Packets: []packet{r.Packet, s.Packet}, Confidence: reassembly.Likely,
 				Detail: "After the RST in " + pkt(r.Packet) + " its alleged sender, the " + r.Side.String() +
 					", went on as if it had not sent it, in " + pkt(s.Packet) + "."}}
@@ -308,7 +308,7 @@ func checkRSTBadSYNSent(c *reassembly.Case) []finding {
 	segs := c.Segments()
 	for i := range segs {
 		s := &segs[i]
-		if s.Own() && isRST(s) && c.JudgeRST(i) == reassembly.RSTBadSynSent {
+		if s.Own() && isRST(s) && c.JudgeRST(i) == reassembly.RSTBadSynSent && !s.HasPeerAck {
 			detail := "The RST in " + pkt(s.Packet) + " came while the " + s.Side.Other().String() + " waited for an answer to its SYN"
 			if s.Has(reassembly.FlagACK) {
 				detail += ", and it acknowledges another number"

@@ -27,13 +27,18 @@ func formOf(c *reassembly.Case, i int) (form rstForm, cause int) {
 		return rstOther, -1
 	}
 	hasAck := r.Has(reassembly.FlagACK)
+	turn, past := inFlight(c, r.Side), false
 	for j := i - 1; j >= 0 && (!hasAck || r.Seq == 0); j-- {
 		s := &segs[j]
 		if !s.Own() || isRST(s) {
 			continue
 		}
-		if s.Side == r.Side {
+		// What the sender sent last may have crossed the segment that it answers.
+		if past = past || s.Side == r.Side; past && r.At-s.At > turn {
 			break
+		}
+		if s.Side == r.Side {
+			continue
 		}
 		switch ack := s.Has(reassembly.FlagACK); {
 		case !hasAck && ack && s.Ack == r.Seq:
@@ -143,16 +148,11 @@ func hops(ttl uint8) int {
 	return 255 - int(ttl)
 }
 
-// goesOn is the segment that shows the alleged sender of RST i going on: new
-// bytes or any segment, later than what a RST may overtake on its way.
-func goesOn(c *reassembly.Case, i int) *segment {
-	segs := c.Segments()
-	r := &segs[i]
-	turn := late(c, r.Side)
+// goesOn is the segment that shows the alleged sender of RST i going on: later
+// than what a RST may overtake on its way.
+func goesOn(segs []segment, i int) *segment {
 	for j := i + 1; j < len(segs); j++ {
-		s := &segs[j]
-		newer := r.HadEnd && reassembly.Before(r.PrevEnd, s.End()) && reassembly.Before(r.Seq, s.End())
-		if s.Own() && s.Side == r.Side && !isRST(s) && (newer && s.At-r.At > turn || s.At-r.At > leastRTO) {
+		if s := &segs[j]; s.Own() && s.Side == segs[i].Side && !isRST(s) && s.At-segs[i].At > leastRTO {
 			return s
 		}
 	}
