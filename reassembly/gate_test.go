@@ -2,6 +2,7 @@ package reassembly_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"flag"
 	"io"
@@ -192,5 +193,87 @@ func TestScripts(t *testing.T) {
 				t.Error(wrong)
 			}
 		})
+	}
+}
+
+// label is what one label of the scenarios must and may show.
+type label struct{ shows, may []string }
+
+// labels reads testdata/labels.txt.
+func labels(t *testing.T) (table map[string]label, except map[string]bool) {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", "labels.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, except = map[string]label{}, map[string]bool{}
+	for _, line := range strings.Split(string(b), "\n") {
+		f := strings.Fields(line)
+		switch {
+		case len(f) == 0 || f[0] == "#":
+		case f[0] == "except":
+			except[f[1]+" "+f[2]] = true
+		default:
+			rest := strings.TrimPrefix(strings.Join(f[1:], " "), "shows")
+			shows, may, _ := strings.Cut(rest, "may ")
+			table[f[0]] = label{strings.Fields(shows), strings.Fields(may)}
+		}
+	}
+	return table, except
+}
+
+// TestLabels: each scenario shows what befell it, and nothing else above note.
+func TestLabels(t *testing.T) {
+	table, except := labels(t)
+	for _, name := range kernel.Names() {
+		pcap, err := kernel.Capture(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := kernel.Truth(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var truth struct {
+			Labels []string `json:"expected_anomalies"`
+		}
+		if err := json.Unmarshal(raw, &truth); err != nil {
+			t.Fatal(err)
+		}
+		report, err := score.ReadReport(analyse(t, bytes.NewReader(pcap), reassembly.Options{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, loud := map[string]bool{}, map[string]bool{}
+		for _, c := range report {
+			for _, f := range c.Findings {
+				found[f.ID] = true
+				if f.Severity == "warning" || f.Severity == "error" {
+					loud[f.ID] = true
+				}
+			}
+		}
+		number, _, _ := strings.Cut(name, "_")
+		for _, l := range truth.Labels {
+			want, ok := table[l]
+			if !ok {
+				t.Errorf("%s: label %s is not in labels.txt", name, l)
+			}
+			shown := len(want.shows) == 0
+			for _, id := range want.shows {
+				shown = shown || found[id]
+			}
+			if excepted := except[number+" "+l]; !shown && !excepted {
+				t.Errorf("%s: label %s wants one of %v", name, l, want.shows)
+			} else if shown && excepted {
+				t.Errorf("%s shows label %s: take it off the exceptions", name, l)
+			}
+			for _, id := range append(want.shows, want.may...) {
+				delete(loud, id)
+			}
+		}
+		for id := range loud {
+			t.Errorf("%s: no label explains finding %s", name, id)
+		}
 	}
 }

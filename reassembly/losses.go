@@ -35,13 +35,19 @@ func (m *machine) foldLoss(j int32) {
 // which another is missing by the IP-IDs: that one may have had the report.
 func (m *machine) placeLosses(i int32, x int, dsack bool) {
 	r := &m.recs[i]
+	covered := func(l *loss) bool {
+		return l.kind == lostData && l.side != x && l.where == UndeterminedPlace && l.copyRec >= 0 && !l.settled &&
+			seqnum.LessEq(m.recs[l.copyRec].end(), r.ack)
+	}
+	var c *rec // the newest copy: if even that was no duplicate, none had come
+	for n := range m.losses {
+		if l := &m.losses[n]; covered(l) {
+			c = &m.recs[l.copyRec]
+		}
+	}
 	for n := range m.losses {
 		l := &m.losses[n]
-		if l.kind != lostData || l.side == x || l.where != UndeterminedPlace || l.copyRec < 0 || l.settled {
-			continue
-		}
-		c := &m.recs[l.copyRec]
-		if seqnum.Less(r.ack, c.end()) {
+		if !covered(l) {
 			continue
 		}
 		l.settled = true

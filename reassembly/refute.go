@@ -141,7 +141,7 @@ func (m *machine) resent(i int32, x int) bool {
 		}
 		m.judge(j, notReceived, i, whyResent)
 		l := loss{kind: lostData, side: x, at: r.at, carriers: []Packet{o.pkt}, copy: r.pkt, flags: o.flags | r.flags&FlagFIN,
-			subject: j, copyRec: i, where: UndeterminedPlace, conf: Possible}
+			subject: j, copyRec: i, after: r.at - o.at, where: UndeterminedPlace, conf: Possible}
 		if m.sackHole(j, i, x) {
 			l.where, l.conf = AfterTap, Certain
 		}
@@ -348,9 +348,10 @@ func (m *machine) missFIN(i int32, x int) bool {
 	if r.flags&FlagFIN != 0 && s.finRec == i {
 		return m.firstFINMissed(i, x)
 	}
-	if r.len > 0 {
+	if r.len > 0 || r.flags&FlagFIN != 0 {
 		for j := range i {
-			if o := &m.marks[j]; o.missed != noMissedFIN && m.recs[j].side() == x && o.prevEnd == r.seq {
+			// A FIN elsewhere says the same.
+			if o := &m.marks[j]; o.missed != noMissedFIN && m.recs[j].side() == x && (r.len > 0 && seqnum.LessEq(o.prevEnd, r.seq) || r.flags&FlagFIN != 0 && o.prevEnd != r.end()-1) {
 				o.missed = noMissedFIN
 				for n := range j {
 					if f := &m.marks[n]; f.recv == delayed && f.until == j {

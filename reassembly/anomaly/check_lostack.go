@@ -117,9 +117,13 @@ func checkLateACK(c *reassembly.Case) []reassembly.Finding {
 func checkDataLost(c *reassembly.Case) []reassembly.Finding {
 	out := ofLosses(c, false,
 		func(l *reassembly.Loss) bool {
-			return l.Kind == reassembly.LostSegment && l.Where == reassembly.AfterTap && l.Flags&(reassembly.FlagSYN|reassembly.FlagFIN) == 0
+			return l.Kind == reassembly.LostSegment && l.Flags&(reassembly.FlagSYN|reassembly.FlagFIN) == 0
 		},
 		func(l *reassembly.Loss) string {
+			if l.Where != reassembly.AfterTap {
+				return fmt.Sprintf("Data of the %s (%s) was sent again %s later (%s) and no ACK of the first copy was seen: either the data was lost behind the tap or its ACK before it.",
+					l.Side, pkt(l.Carriers[0]), span(l.After), pkt(l.Copy))
+			}
 			why := "its copy was acknowledged without the report of a duplicate"
 			if l.Confidence == reassembly.Certain {
 				why = "the receiver reported what came behind it"
