@@ -3,6 +3,8 @@ package reassembly_test
 import (
 	"fmt"
 	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -13,8 +15,9 @@ import (
 // talk plays segments between a (port 41000) and b and gives the Lifecycles.
 // A word is a direction, > for a to b, then letters: S, A, F, R, U are flags,
 // D is a payload of ten bytes, W a window of zero; then what differs from the
-// numbers of an orderly connection: +n or -n moves the sequence number,
-// a+n or a-n the acknowledgment. a starts at 1000, b at 5000, and so does each of their SYNs. A word "~n" lets n seconds pass.
+// numbers of an orderly connection: +n or -n moves the sequence number, a+n or
+// a-n behind it the acknowledgment. a starts at 1000, b at 5000, and so does
+// each of their SYNs. The word ~n lets n seconds pass.
 func talk(t *testing.T, script string, ports ...uint16) []reassembly.Lifecycle {
 	t.Helper()
 	port := [2]uint16{41000, 9}
@@ -26,9 +29,11 @@ func talk(t *testing.T, script string, ports ...uint16) []reassembly.Lifecycle {
 	for i, word := range strings.Fields(script) {
 		now += int64(10 * time.Millisecond)
 		if word[0] == '~' {
-			var s int64
-			fmt.Sscanf(word, "~%d", &s)
-			now += s * 1e9
+			pause, err := time.ParseDuration(word[1:] + "s")
+			if err != nil {
+				t.Fatal(err)
+			}
+			now += int64(pause)
 			continue
 		}
 		x := strings.IndexByte("><", word[0])
@@ -59,13 +64,18 @@ func talk(t *testing.T, script string, ports ...uint16) []reassembly.Lifecycle {
 		if s.Has(reassembly.FlagACK) {
 			s.Ack = next[1-x]
 		}
-		var d int32
-		if rest, ok := strings.CutPrefix(moved, "a"); ok {
-			fmt.Sscanf(rest, "%d", &d)
-			s.Ack += uint32(d)
-		} else if moved != "" {
-			fmt.Sscanf(moved, "%d", &d)
-			s.Seq += uint32(d)
+		seq, ack, _ := strings.Cut(moved, "a")
+		for _, number := range []struct {
+			text string
+			at   *uint32
+		}{{seq, &s.Seq}, {ack, &s.Ack}} {
+			if number.text != "" {
+				d, err := strconv.Atoi(number.text)
+				if err != nil {
+					t.Fatal(err)
+				}
+				*number.at += uint32(d)
+			}
 		}
 		tr.Add(&s)
 		if end := s.Seq + s.Span(); int32(end-next[x]) > 0 && !s.Has(reassembly.FlagRST) {
@@ -190,6 +200,30 @@ func TestCompleteness(t *testing.T) {
 	} {
 		if l := talk(t, c.script); l[0].Completeness != c.want {
 			t.Errorf("%s: got %06b, want %06b", c.script, l[0].Completeness, c.want)
+		}
+	}
+}
+
+// TestStream: which connections are one tcp.stream to Wireshark.
+func TestStream(t *testing.T) {
+	for _, c := range []struct {
+		name, script string
+		want         []uint64
+	}{
+		{"one", opened + ">DA >FA <FA >A", []uint64{0}},
+		{"a new ISN", opened + ">FA <FA >A ~1 >S+70000 <SA", []uint64{0, 1}},
+		{"a late copy of the SYN", ">S ~1000 >S", []uint64{0, 0}},
+		{"heard again after it ended in silence", opened + ">FA <FA >A ~1000 <A", []uint64{0, 0}},
+		{"and begun anew", opened + ">FA <FA >A ~1000 >S+70000 <SA", []uint64{0, 1}},
+		{"a SYN-ACK whose SYN was missed", opened + ">FA <FA >A ~1 <SA+70000a+90000", []uint64{0, 0}},
+		{"begun by the other end", opened + ">FA <FA >A ~1000 <S+70000 >SA", []uint64{0, 1}},
+	} {
+		var got []uint64
+		for _, l := range talk(t, c.script) {
+			got = append(got, l.Stream)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %s: streams %v, want %v", c.name, c.script, got, c.want)
 		}
 	}
 }

@@ -44,6 +44,7 @@ type Tracker struct {
 	m        machine // works out one retired connection at a time
 	now      int64   // trace clock: the highest time seen
 	next     uint32  // last id given
+	streams  streams
 	live     int
 	maxMSL   int64
 	previous map[uint32]*Previous // of connections that reuse a tuple
@@ -123,7 +124,7 @@ func (t *Tracker) open(key FlowKey, swapped bool, h uint64, old uint32) uint32 {
 	}
 	t.next++
 	t.live++
-	*t.conn(i) = conn{key: key, swapped: swapped, used: true, id: t.next, stream: t.next - 1, prev: old}
+	*t.conn(i) = conn{key: key, swapped: swapped, used: true, id: t.next, prev: old}
 	if old != 0 {
 		o := t.conn(old)
 		o.newer = i
@@ -151,6 +152,7 @@ func (t *Tracker) log(i uint32, s *Segment, x int, extra uint8) {
 		c.lastPkt = s.Packet
 		c.follow(s, x)
 		if c.packets == 1 {
+			c.stream = t.stream(c, s)
 			c.deadline = t.wheel.add(i, t.expiry(c))
 		}
 	}

@@ -1,5 +1,7 @@
 package reassembly
 
+import "encoding/binary"
+
 // This file: what Wireshark shows of a connection, so that a reader finds it
 // there: tcp.stream and tcp.completeness, as version 4.0's TCP dissector counts
 // them (Wireshark User's Guide, "TCP Conversation Completeness").
@@ -13,6 +15,62 @@ const (
 	CompleteFIN
 	CompleteRST
 )
+
+// streams counts tcp.stream. Wireshark makes a stream of every tuple, whatever
+// tunnel it is in and however long it was silent, and of every SYN that begins
+// it anew with another sequence number.
+type streams struct {
+	next uint32
+	past []pastStream // by the tuple's hash
+}
+
+// pastStream is the last stream of a tuple.
+type pastStream struct {
+	tuple  uint64 // hash of the tuple; 0: none
+	stream uint32
+	base   uint32 // sequence number of the SYN of who sent its first segment, or what it would be
+	fromB  bool   // who that was
+}
+
+// pastStreams bounds the memory of tuples: of two with the same slot the later
+// is known. What is forgotten counts as new.
+const pastStreams = 1 << 16
+
+// stream is the number of connection c's stream; s is its first segment.
+func (t *Tracker) stream(c *conn, s *Segment) uint32 {
+	p := &t.streams
+	if p.past == nil {
+		p.past = make([]pastStream, pastStreams)
+	}
+	h := c.key.tuple()
+	old := &p.past[h%pastStreams]
+	syn := s.Flags&(FlagSYN|FlagACK) == FlagSYN
+	switch {
+	case !syn && c.prev != 0:
+		return t.conn(c.prev).stream
+	case old.tuple == h && (!syn || old.fromB == c.swapped && old.base == s.Seq):
+		return old.stream
+	}
+	*old = pastStream{tuple: h, stream: p.next, base: s.Seq, fromB: c.swapped}
+	if s.Flags&FlagSYN == 0 {
+		old.base--
+	}
+	p.next++
+	return old.stream
+}
+
+// tuple is a hash of the addresses and ports, the same in every run.
+func (k *FlowKey) tuple() uint64 {
+	h := uint64(k.APort)<<16 | uint64(k.BPort)
+	for _, ip := range [...]*IP{&k.A, &k.B} {
+		for half := range 2 {
+			h ^= binary.LittleEndian.Uint64(ip[8*half:])
+			h *= 0x9e3779b97f4a7c15
+			h ^= h >> 32
+		}
+	}
+	return max(h, 1)
+}
 
 // completeness gathers the bits of tcp.completeness.
 type completeness struct {
