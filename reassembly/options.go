@@ -41,4 +41,7 @@ type Options struct {
 	// Emit receives each connection as it retires: 2MSL after its close, at
 	// its eviction, or at the end of the trace. The Lifecycle is the receiver's.
 	Emit func(*Lifecycle)
+
+	// Live lets Tracker.Changed tell connections before they retire.
+	Live bool
 }

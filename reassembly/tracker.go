@@ -51,6 +51,7 @@ type Tracker struct {
 	kase     Case
 	scratch  []rec // one connection's log, in a row
 	ending   bool  // the trace is over: what is left is told as it stands
+	changes  changes
 }
 
 const connChunk = 1 << 10
@@ -156,6 +157,9 @@ func (t *Tracker) log(i uint32, s *Segment, x int, extra uint8) {
 			c.deadline = t.wheel.add(i, t.expiry(c))
 		}
 	}
+	if t.o.Live {
+		t.note(i, s)
+	}
 	if c.long {
 		m := t.long[i]
 		m.add(&r)
@@ -245,7 +249,8 @@ func (t *Tracker) expire() {
 		i  uint32
 	}
 	var due []dueConn
-	for {
+	for len(t.wheel.due) > 0 {
+		sec := t.wheel.due[0]
 		b, ok := t.wheel.pop(t.now)
 		if !ok {
 			return
@@ -253,8 +258,8 @@ func (t *Tracker) expire() {
 		due = due[:0]
 		for _, i := range b {
 			c := t.conn(i)
-			if !c.used {
-				continue
+			if !c.used || c.deadline != sec {
+				continue // the place was used again
 			}
 			if at := t.expiry(c); at > t.now || at/1e9+1 > c.deadline {
 				c.deadline = t.wheel.add(i, at)
