@@ -1,0 +1,98 @@
+package reassembly
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/finwait/finwait/reassembly/tcpstate"
+)
+
+const liveSecond = int64(1e9)
+
+// liveSegment is a segment of one connection; the client is 10.0.0.1.
+func liveSegment(n uint64, at int64, fromClient bool, flags uint8, seq, ack uint32) *Segment {
+	s := &Segment{Time: at, Packet: MakePacket(0, n), Src: netip.MustParseAddr("10.0.0.1").As16(), Dst: netip.MustParseAddr("10.0.0.2").As16(),
+		SrcPort: 4000, DstPort: 80, Flags: flags, Seq: seq, Ack: ack}
+	if !fromClient {
+		s.Src, s.Dst, s.SrcPort, s.DstPort = s.Dst, s.Src, s.DstPort, s.SrcPort
+	}
+	return s
+}
+
+// told is what one call of Changed tells.
+func told(t *Tracker) (list []*Lifecycle) {
+	for t.Changed(1, func(l *Lifecycle) { list = append(list, l) }) {
+	}
+	return list
+}
+
+func TestChangedTellsAConnectionWhileItLives(t *testing.T) {
+	base := 1000 * liveSecond
+	var emitted int
+	k := NewTracker(Options{Live: true, Emit: func(*Lifecycle) { emitted++ }})
+	expect := func(client, server tcpstate.State) {
+		t.Helper()
+		list := told(k)
+		if len(list) != 1 {
+			t.Fatalf("%d connections told", len(list))
+		}
+		if c, s := list[0].Endpoints[Client].State, list[0].Endpoints[Server].State; c != client || s != server {
+			t.Fatalf("%v and %v, not %v and %v", c, s, client, server)
+		}
+		if again := told(k); len(again) != 0 {
+			t.Fatalf("told again without a change: %v", again)
+		}
+	}
+	k.Add(liveSegment(1, base, true, FlagSYN, 100, 0))
+	expect(tcpstate.SynSent, tcpstate.Unknown) // nobody has answered
+	k.Add(liveSegment(2, base+1, false, FlagSYN|FlagACK, 500, 101))
+	k.Add(liveSegment(3, base+2, true, FlagACK, 101, 501))
+	expect(tcpstate.Established, tcpstate.Established)
+	k.Add(liveSegment(4, base+3, true, FlagFIN|FlagACK, 101, 501))
+	k.Add(liveSegment(5, base+4, false, FlagACK, 501, 102))
+	expect(tcpstate.FinWait2, tcpstate.CloseWait)
+	k.Add(liveSegment(6, base+5, false, FlagFIN|FlagACK, 501, 102))
+	k.Add(liveSegment(7, base+6, true, FlagACK, 102, 502))
+	expect(tcpstate.TimeWait, tcpstate.Closed)
+	k.Advance(base + 59*liveSecond)
+	told(k)
+	k.Advance(base + 61*liveSecond)
+	if list := told(k); len(list) != 0 {
+		t.Errorf("told after it retired: %v", list)
+	}
+	if emitted != 1 {
+		t.Errorf("%d connections retired", emitted)
+	}
+}
+
+// TestChangedLooksAgain: what only time shows is told without a packet.
+func TestChangedLooksAgain(t *testing.T) {
+	base := 1000 * liveSecond
+	k := NewTracker(Options{Live: true})
+	k.Add(liveSegment(1, base, true, FlagSYN, 100, 0))
+	looks := 0
+	for s := int64(0); s < 200; s++ {
+		k.Advance(base + s*liveSecond)
+		looks += len(told(k))
+	}
+	if looks < 10 || looks > 60 {
+		t.Errorf("looked %d times in 200 s", looks)
+	}
+}
+
+// TestChangedForgets: neither what is told nor places used again leave anything behind.
+func TestChangedForgets(t *testing.T) {
+	k := NewTracker(Options{Live: true, MaxConnections: 8})
+	for n := range uint64(1000) {
+		s := liveSegment(n+1, 1000*liveSecond+int64(n), true, FlagSYN, uint32(n), 0)
+		s.SrcPort = uint16(n + 1)
+		k.Add(s)
+		if n%3 == 0 {
+			told(k)
+		}
+	}
+	told(k)
+	if len(k.changes.list) != 0 {
+		t.Errorf("%d left in the list", len(k.changes.list))
+	}
+}
