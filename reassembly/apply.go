@@ -373,5 +373,8 @@ func (m *machine) impliedReceipt(i int32, x int) {
 		}
 	}
 	m.finArrives(at, x, Presumed)
+	if s := e.last(); at < 0 && s != nil && s.rec < 0 && s.at == 0 && s.ev == Presumed {
+		s.inferred = r.pkt
+	}
 	m.confirm(i, x)
 }

@@ -23,6 +23,8 @@ func (m *machine) applyNext(i int32) {
 	switch {
 	case r.flags&(FlagSYN|FlagACK) == FlagSYN:
 		m.endByNext(x, i, i, "begins the next incarnation")
+	case r.has(FlagSYN|FlagACK) && m.snd[x].hasISS && m.snd[x].iss == r.seq:
+		// The same socket still: its SYN was never refused.
 	case r.has(FlagSYN | FlagACK):
 		m.endByNext(x, m.nextSYN(i, 1-x), i, "accepts the next incarnation")
 	}
@@ -94,6 +96,8 @@ func (m *machine) clockTimeWait(x int, twoMSL int64) timeWait {
 		if j := m.answerTo(s.rec, x, int64(time.Second)); j >= 0 {
 			t.begin = m.recs[j].at
 		}
+	} else if t.begin == 0 { // the FIN was not seen: its ACK was
+		t.begin = m.inferredAt(s, x)
 	}
 	t.least, t.most = t.begin+twoMSL, t.begin+twoMSL
 	for _, i := range e.restarts {
@@ -119,6 +123,17 @@ func (m *machine) clockTimeWait(x int, twoMSL int64) timeWait {
 		}
 	}
 	return t
+}
+
+// inferredAt is when side x sent the segment that a step without packet was
+// inferred from; failing that, when it sent its last.
+func (m *machine) inferredAt(s *mstep, x int) int64 {
+	for i := range m.recs {
+		if m.recs[i].pkt == s.inferred {
+			return m.recs[i].at
+		}
+	}
+	return m.snd[x].lastAt
 }
 
 // answerTo is side x's next segment after i, if it came within d and no other

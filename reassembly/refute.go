@@ -345,24 +345,8 @@ func (m *machine) notCovered(i int32, x int) bool {
 // shows that it was only a byte.
 func (m *machine) missFIN(i int32, x int) bool {
 	r, k, s, p := &m.recs[i], &m.marks[i], &m.snd[x], &m.snd[1-x]
-	if r.flags&FlagFIN != 0 && s.finRec == i {
-		return m.firstFINMissed(i, x)
-	}
-	if r.len > 0 || r.flags&FlagFIN != 0 {
-		for j := range i {
-			// A FIN elsewhere says the same.
-			if o := &m.marks[j]; o.missed != noMissedFIN && m.recs[j].side() == x && (r.len > 0 && seqnum.LessEq(o.prevEnd, r.seq) || r.flags&FlagFIN != 0 && o.prevEnd != r.end()-1) {
-				o.missed = noMissedFIN
-				for n := range j {
-					if f := &m.marks[n]; f.recv == delayed && f.until == j {
-						m.judge(n, received, -1, "")
-						f.until = -1
-					}
-				}
-				return true
-			}
-		}
-		return false
+	if r.span() > 0 {
+		return m.noneMissed(i, x) || r.flags&FlagFIN != 0 && s.finRec == i && m.firstFINMissed(i, x)
 	}
 	if r.flags&(FlagACK|FlagFIN|FlagSYN) != FlagACK || s.hasFIN || !p.hasFIN || !k.hadEnd || r.seq != k.prevEnd+1 ||
 		seqnum.Less(r.ack, p.fin+1) || k.hadAck && seqnum.LessEq(p.fin+1, k.prevAck) {
@@ -383,6 +367,27 @@ func (m *machine) missFIN(i int32, x int) bool {
 		k.missed = missedInCloseWait
 	}
 	return copies > 0
+}
+
+// noneMissed: where a FIN was thought to have been missed there was only a
+// byte, or the FIN stands behind it.
+func (m *machine) noneMissed(i int32, x int) bool {
+	r := &m.recs[i]
+	for j := range i {
+		o, k := &m.recs[j], &m.marks[j]
+		if k.missed == noMissedFIN || o.side() != x || !seqnum.Less(o.seq, r.end()) && (r.flags&FlagFIN != 0 || r.end() != o.seq) {
+			continue
+		}
+		k.missed = noMissedFIN
+		for n := range j {
+			if f := &m.marks[n]; f.recv == delayed && f.until == j {
+				m.judge(n, received, -1, "")
+				f.until = -1
+			}
+		}
+		return true
+	}
+	return false
 }
 
 // firstFINMissed: the first FIN seen of side x stands below a segment sent
