@@ -335,6 +335,7 @@ func TestLengths(t *testing.T) {
 		{"original length below captured", frame(whole, 20), 100, false},
 		{"IP length 0 of an offloaded frame", frame(ipv4With(6, 0, 0, nil, tcp(nil, 100)), 14+40+64000), 64000, false},
 		{"IP length above the frame", frame(ipv4With(6, 0, 1040, nil, tcp(nil, 100)), 154), 1000, true},
+		{"IP length above that of PPPoE", frameOf(LinkEthernet, ether(0x8864, cat(unhex("1100 0007"), be16(2+40), unhex("0021"), ipv4With(6, 0, 46, nil, tcp(nil, 6))))), 0, true},
 		{"IPv6", frameOf(LinkRaw, ipv6(6, tcp(nil, 100))), 100, false},
 		{"IPv6 length 0", frameOf(LinkRaw, ipv6With(6, 0, tcp(nil, 70000))), 70000, false},
 		{"IPv6 jumbogram", frameOf(LinkRaw, cat(ipv6With(0, 0, cat(jumbo, tcp(nil, 70000))), make([]byte, 7))), 70000, false},

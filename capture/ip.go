@@ -25,18 +25,8 @@ func (w *walk) ipv4() Skip {
 	if b[0]>>4 != 4 || header < 20 || total != 0 && total < header {
 		return SkipIPHeader
 	}
-	switch {
-	case total == 0: // an offloaded super-segment: its sender's stack left the length to the card
-		w.dropFCS()
-	case total > w.wire && w.ips > 0:
-		return SkipIPHeader // what looked like a tunnel is none, or its packet is broken
-	case total > w.wire:
-		// The file says that the frame was shorter than the packet in it: a tool
-		// shortened the frame and its length. The packet's own header is believed.
-		w.unsure = true
-		w.wire = total
-	default:
-		w.limit(total) // what follows is padding
+	if skip := w.ipLength(total, total == 0); skip != NotSkipped {
+		return skip
 	}
 	if b = w.b; len(b) < header {
 		return w.short(SkipIPHeader)
@@ -52,6 +42,28 @@ func (w *walk) ipv4() Skip {
 		return w.fragment(uint32(seg.IPID), proto, int(frag&0x1fff)*8, frag&0x2000 != 0)
 	}
 	return w.ipPayload(proto)
+}
+
+// ipLength holds the length that an IP header gives against what is there.
+func (w *walk) ipLength(total int, none bool) Skip {
+	switch {
+	case none:
+		// An offloaded super-segment, whose sender's stack left the length to the
+		// card, or a jumbogram (RFC 2675): all of the frame belongs to it.
+		w.dropFCS()
+	case total <= w.wire:
+		w.limit(total) // what follows is padding
+	case w.ips > 0:
+		return SkipIPHeader // what looked like a tunnel is none, or its packet is broken
+	case w.limited:
+		w.unsure = true // the header around it says that there is less: some devices count padding as payload
+	default:
+		// The file says that the frame was shorter than the packet in it: a tool
+		// shortened the frame and its length. The packet's own header is believed.
+		w.unsure = true
+		w.wire = total
+	}
+	return NotSkipped
 }
 
 // dropFCS takes the check sequence off a packet that does not say its length.
@@ -76,16 +88,8 @@ func (w *walk) ipv6() Skip {
 	}
 	total := int(w.be16(4)) + 40
 	w.noLength = total == 40
-	switch {
-	case w.noLength: // a jumbogram (RFC 2675), or offloaded
-		w.dropFCS()
-	case total > w.wire && w.ips > 0:
-		return SkipIPHeader
-	case total > w.wire:
-		w.unsure = true
-		w.wire = total
-	default:
-		w.limit(total)
+	if skip := w.ipLength(total, w.noLength); skip != NotSkipped {
+		return skip
 	}
 	if b = w.b; len(b) < 40 {
 		return w.short(SkipIPHeader)

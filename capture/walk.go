@@ -30,6 +30,7 @@ type walk struct {
 	tag      uint32
 	vlan     uint16
 	unsure   bool // lengths contradict each other
+	limited  bool // wire comes from a header's length and not from the frame's
 	noLength bool // the IPv6 header gives no length
 	fcs      int  // bytes of check sequence at the frame's end; files claim it wrongly, so an IP length goes before it
 }
@@ -72,7 +73,7 @@ func (w *walk) move(n int) bool {
 // limit says that the present layer has n bytes on the wire: what follows is
 // padding or a trailer.
 func (w *walk) limit(n int) {
-	w.wire = n
+	w.wire, w.limited = n, true
 	if len(w.b) > n {
 		w.b = w.b[:n]
 	}
