@@ -170,6 +170,9 @@ func checkHalfOpen(c *reassembly.Case) []finding {
 	if c.Life.Open != reassembly.OpenHalf || c.Sender(reassembly.Client).HasAck || c.Sender(reassembly.Client).SentData {
 		return nil // third-ack-lost-or-dropped
 	}
+	if c.Life.OneSided {
+		return nil // the SYN was not captured either
+	}
 	segs := c.Segments()
 	var all []packet
 	var first, last int64

@@ -268,35 +268,38 @@ func checkRSTForged(c *reassembly.Case) []finding {
 	return nil
 }
 
-// stormOf is from how many RSTs of one end on it is told: more than a window in
+// A storm is stormOf RSTs of one end within stormIn: more than a window in
 // flight towards a closed socket draws in an ordinary close.
-const stormOf = 100
+const (
+	stormOf = 100
+	stormIn = 60 * second
+)
 
 func checkRSTStorm(c *reassembly.Case) []finding {
 	if !c.Seen().RST || c.Life.Packets < stormOf {
 		return nil
 	}
 	segs := c.Segments()
-	var all [2][]packet
-	var first, last [2]int64
-	for i := range segs {
-		s := &segs[i]
-		if !s.Own() || !isRST(s) {
+	var found []finding
+	for _, side := range sides {
+		var all []packet
+		var at []int64
+		storm := false
+		for i := range segs {
+			if s := &segs[i]; s.Own() && isRST(s) && s.Side == side {
+				all, at = append(all, s.Packet), append(at, s.At)
+				n := len(at)
+				storm = storm || n >= stormOf && at[n-1]-at[n-stormOf] <= stormIn
+			}
+		}
+		if !storm {
 			continue
 		}
-		if len(all[s.Side]) == 0 {
-			first[s.Side] = s.At
-		}
-		all[s.Side], last[s.Side] = append(all[s.Side], s.Packet), s.At
-	}
-	var found []finding
-	for side, list := range all {
-		if len(list) >= stormOf {
-			found = append(found, finding{Side: reassembly.Side(side), At: first[side], Packets: cite(list...),
-				Detail: "The " + reassembly.Side(side).String() + " sent at least " + count(len(list), "RST") + " in " + span(last[side]-first[side]) +
-					", from " + pkt(list[0]) + " to " + pkt(list[len(list)-1]) + ".",
-				Measures: []reassembly.Measure{{Name: "rst_count", Value: float64(len(list)), Limit: stormOf}}})
-		}
+		first, last := all[0], all[len(all)-1]
+		found = append(found, finding{Side: side, At: at[0], Packets: cite(all...),
+			Detail: "The " + side.String() + " sent at least " + count(len(all), "RST") + " in " + span(at[len(at)-1]-at[0]) + ", from " + pkt(first) +
+				" to " + pkt(last) + ".",
+			Measures: []reassembly.Measure{{Name: "rst_count", Value: float64(len(all)), Limit: stormOf}}})
 	}
 	return found
 }
