@@ -241,13 +241,7 @@ func (s *ladderSVG) finding(f *Finding) {
 	fmt.Fprintf(&s.b, `<g><title>%s</title><rect class="box" x="%d" y="%d" width="%d" height="%d" rx="4"/><rect class="%s" x="%d" y="%d" width="5" height="%d"/>`+"\n",
 		esc(string(f.Severity)+": "+string(f.ID)), svgMargin, top, svgWidth-2*svgMargin, height, f.Severity, svgMargin, top, height)
 	y := top + svgText + 5
-	head := []string{}
-	for _, w := range []string{string(f.Endpoint), string(f.Where), string(f.Confidence)} {
-		if w != "" {
-			head = append(head, w)
-		}
-	}
-	s.b.WriteString(svgWords(svgMargin+16, y, "head "+string(f.Severity), "", fmt.Sprintf("%s: %s  (%s)", f.Severity, f.ID, strings.Join(head, ", "))))
+	s.b.WriteString(svgWords(svgMargin+16, y, "head "+string(f.Severity), "", fmt.Sprintf("%s: %s  (%s)", f.Severity, f.ID, f.where())))
 	for _, line := range lines {
 		y += svgText + 5
 		s.b.WriteString(svgWords(svgMargin+16, y, "", "", line))

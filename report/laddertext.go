@@ -366,14 +366,8 @@ func segmentColor(r *LadderRow) string {
 
 // findingAt tells a finding below the packet at which it shows.
 func (t *ladderText) findingAt(f *Finding) {
-	words := []string{}
-	for _, w := range []string{string(f.Endpoint), string(f.Where), string(f.Confidence)} {
-		if w != "" {
-			words = append(words, w)
-		}
-	}
 	bar := strings.Repeat(" ", t.time+2) + t.severity(f.Severity, string(t.bar)) + " "
-	t.printf("%s%s  %s\n", bar, t.severity(f.Severity, string(f.Severity)+": "+string(f.ID)), t.paint(dim, strings.Join(words, ", ")))
+	t.printf("%s%s  %s\n", bar, t.severity(f.Severity, string(f.Severity)+": "+string(f.ID)), t.paint(dim, f.where()))
 	for _, line := range wrap(clean(f.Detail), max(t.Width-columns(bar), 20)) {
 		t.printf("%s%s\n", bar, line)
 	}

@@ -197,8 +197,8 @@ func listed(l *reassembly.Lifecycle) string {
 			worst += " " + f.ID
 		}
 	}
-	return strings.TrimRight(fmt.Sprintf("#%-5d %s  %s -> %s  %d packets, opened %s, closed %s %s", l.ID, report.Time(l.Start).String()[11:26],
-		l.Client, l.Server, l.Packets, l.Open, l.Close, worst), " ")
+	return strings.TrimRight(fmt.Sprintf("#%-5d %s  %s -> %s  %s, opened %s, closed %s %s", l.ID, report.Time(l.Start).String()[11:26],
+		l.Client, l.Server, some(l.Packets, "packet"), l.Open, l.Close, worst), " ")
 }
 
 // ladder reads the captures again, only the packets of that tuple, and keeps
@@ -220,7 +220,7 @@ func (w *showing) ladder(core reassembly.Options, l *reassembly.Lifecycle) (*rep
 		d = b.Ladder(again, segments)
 	}
 	a, z := l.Client, l.Server
-	err := w.track(core, w.choice, func(s *reassembly.Segment) bool {
+	err := w.track(core, w.choice, func(_ uint64, s *reassembly.Segment) bool {
 		from, to := s.SrcPort, s.DstPort
 		if from == a.Port() && to == z.Port() && addr(s.Src) == a.Addr().Unmap() && addr(s.Dst) == z.Addr().Unmap() {
 			return true

@@ -22,7 +22,9 @@ type twice struct {
 	paths []string
 	rest  bool // words after -r FILE
 
-	damage []string // of the last pass
+	damage []string           // of the last pass
+	files  []capture.FileInfo // they grow while a pass goes on
+	copied uint64             // packets written
 }
 
 // coreFlags are those of the flags of read that say what a connection is.
@@ -50,10 +52,10 @@ func (t *twice) start(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// pass reads the captures once. each gets every frame, with its segment if it
-// has one that the filter lets through. Damage ends the pass and is no error:
+// pass reads the captures once. each gets every frame with its number in the
+// timeline, and its segment if it has one that the filter lets through. Damage ends the pass and is no error:
 // what stands before it is told.
-func (t *twice) pass(choice *filter, each func(in *capture.Reader, f *capture.Frame, seg *reassembly.Segment) error) error {
+func (t *twice) pass(choice *filter, each func(n uint64, f *capture.Frame, seg *reassembly.Segment) error) error {
 	in, err := capture.Open(t.paths, capture.Options{})
 	if err != nil {
 		return t.openError(t.cmd, err, t.paths, t.rest)
@@ -62,12 +64,13 @@ func (t *twice) pass(choice *filter, each func(in *capture.Reader, f *capture.Fr
 	if err := t.refuseOverwriting(in.Files()); err != nil {
 		return err
 	}
+	t.files = in.Files()
 	defer t.showProgress(in, &report.Options{Format: report.JSON}, &output{to: t.out})()
 	decoder := capture.NewDecoder(capture.DecoderOptions{})
 	var f capture.Frame
 	var seg reassembly.Segment
 	t.damage = nil
-	for {
+	for n := uint64(1); ; n++ {
 		err := in.Next(&f)
 		var damage *capture.Error
 		switch {
@@ -85,17 +88,17 @@ func (t *twice) pass(choice *filter, each func(in *capture.Reader, f *capture.Fr
 		if decoder.Decode(&f, &seg) != capture.NotSkipped || !choice.empty() && !choice.match(&seg) {
 			found = nil
 		}
-		if err := each(in, &f, found); err != nil {
+		if err := each(n, &f, found); err != nil {
 			return err
 		}
 	}
 }
 
 // track is a pass that gives the segments to a tracker.
-func (t *twice) track(o reassembly.Options, choice *filter, wanted func(*reassembly.Segment) bool) error {
+func (t *twice) track(o reassembly.Options, choice *filter, wanted func(n uint64, s *reassembly.Segment) bool) error {
 	tracker := reassembly.NewTracker(o)
-	err := t.pass(choice, func(_ *capture.Reader, f *capture.Frame, seg *reassembly.Segment) error {
-		if seg != nil && (wanted == nil || wanted(seg)) {
+	err := t.pass(choice, func(n uint64, f *capture.Frame, seg *reassembly.Segment) error {
+		if seg != nil && (wanted == nil || wanted(n, seg)) {
 			tracker.Add(seg)
 		} else {
 			tracker.Advance(f.Time)
@@ -121,5 +124,5 @@ func (t *twice) told() error {
 
 // packetCommands are the commands that read twice.
 func packetCommands(s streams) []*cobra.Command {
-	return []*cobra.Command{newShow(s)}
+	return []*cobra.Command{newShow(s), newAnnotate(s), newExtract(s)}
 }
