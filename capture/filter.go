@@ -43,7 +43,9 @@ func ParseBytecode(text string) (*Filter, error) {
 		compile: func(uint32) (bpfProgram, error) { return p, nil }}, nil
 }
 
-func (f *Filter) program(link uint32) (bpfProgram, *Error) {
+// program gives the program for a link type; the error is an *Error, but of the
+// interface type: a nil *Error in an error would not be nil.
+func (f *Filter) program(link uint32) (bpfProgram, error) {
 	if p, ok := f.programs[link]; ok {
 		return p, nil
 	}
@@ -70,11 +72,10 @@ func (f *Filter) match(link uint32, b []byte, wire uint32) bool {
 		if slices.Contains(f.failed, link) {
 			return false
 		}
-		var err *Error
+		var err error
 		if p, err = f.program(link); err != nil {
 			f.failed = append(f.failed, link)
-			if f.err == nil {
-				f.err = err
+			if f.err == nil && errors.As(err, &f.err) {
 				f.err.Detail += " for frames of " + LinkTypeName(link)
 			}
 			return false
