@@ -51,7 +51,7 @@ const (
 func Schema() ([]byte, error) {
 	g := generator{defs: object{}, known: map[reflect.Type]bool{}}
 	alternatives := []object{}
-	for _, v := range []any{Document{}, Capture{}, Connection{}, Summary{}} {
+	for _, v := range []any{Document{}, Capture{}, Connection{}, Summary{}, Event{}} {
 		alternatives = append(alternatives, g.of(reflect.TypeOf(v)))
 	}
 	root := object{
@@ -90,6 +90,7 @@ var schemaWords = map[reflect.Type][]string{
 	reflect.TypeFor[FindingID](): anomaly.IDs(),
 	reflect.TypeFor[Where]():     {"before-tap", "after-tap", "never-sent", "capture-missed", "undetermined"},
 	reflect.TypeFor[Certainty](): {"certain", "likely", "possible"},
+	reflect.TypeFor[EventKind](): eventKinds(),
 }
 
 // special are the types with a form of their own in JSON.
