@@ -1,0 +1,318 @@
+package report
+
+import (
+	"net/netip"
+
+	"github.com/finwait/finwait/reassembly"
+	"github.com/finwait/finwait/reassembly/tcpstate"
+)
+
+// This file finds out what there is to tell of living connections: it holds each
+// Lifecycle against what was told of that connection before. Its memory is a few
+// words for each connection in the table.
+
+// Watch follows living connections. Fill in the fields before the first call.
+// It is not safe for use by several goroutines.
+type Watch struct {
+	// Tell receives what happened; the Event is valid during the call. nil: it
+	// only counts.
+	Tell func(*Event)
+	// Steps tells each step of a history too.
+	Steps bool
+	// MinSeverity leaves out findings below it.
+	MinSeverity reassembly.Severity
+
+	Counts Counts
+
+	known   map[uint64]*watched
+	builder Builder
+}
+
+// Counts is how things stand, and what happened since the beginning.
+type Counts struct {
+	States   [2][tcpstate.NumStates]int64 // endpoints of connections in the table
+	Holders  map[netip.Addr]int64         // endpoints in TIME-WAIT now, by host
+	TimeWait int64                        // their sum
+	Peak     int64                        // the most that they ever were
+	Opens    [reassembly.NumOpenKinds]uint64
+	Closes   [reassembly.NumCloseKinds]uint64
+	Findings map[string]uint64 // by id; of any severity
+	Above    uint64            // findings above info
+	Undone   uint64            // findings that were withdrawn
+	Evicted  uint64            // connections that the table had no room for
+}
+
+// watched is what was told of one connection.
+type watched struct {
+	seen, opened, closed bool
+	state                [2]tcpstate.State
+	steps                []watchedStep
+	findings             []watchedFinding
+}
+
+type watchedStep struct {
+	side      uint8
+	state     tcpstate.State
+	evidence  reassembly.Evidence
+	withdrawn bool
+	packet    reassembly.Packet
+}
+
+type watchedFinding struct {
+	id     string
+	side   reassembly.Side
+	packet reassembly.Packet // the first that it names
+	gone   bool
+}
+
+// Changed takes a connection as it stands now.
+func (w *Watch) Changed(l *reassembly.Lifecycle) { w.take(l, false) }
+
+// Retired takes a connection for the last time.
+func (w *Watch) Retired(l *reassembly.Lifecycle) {
+	w.take(l, true)
+	k := w.known[l.ID]
+	for side := range l.Endpoints {
+		w.move(l, side, k.state[side], false)
+	}
+	delete(w.known, l.ID)
+	if l.Close == reassembly.CloseEvicted {
+		w.Counts.Evicted++
+	}
+}
+
+func (w *Watch) take(l *reassembly.Lifecycle, last bool) {
+	if w.known == nil {
+		w.known = map[uint64]*watched{}
+		w.Counts.Holders, w.Counts.Findings = map[netip.Addr]int64{}, map[string]uint64{}
+	}
+	k := w.known[l.ID]
+	if k == nil {
+		k = &watched{}
+		w.known[l.ID] = k
+	}
+	for side := range l.Endpoints {
+		now := l.Endpoints[side].State
+		if k.seen && now == k.state[side] {
+			continue
+		}
+		if k.seen {
+			w.move(l, side, k.state[side], false)
+		}
+		w.move(l, side, now, true)
+		k.state[side] = now
+	}
+	k.seen = true
+	if w.Steps {
+		w.tellSteps(l, k)
+	}
+	w.tellEnds(l, k, last)
+	w.tellFindings(l, k)
+}
+
+// move counts an endpoint into a state, or out of it.
+func (w *Watch) move(l *reassembly.Lifecycle, side int, state tcpstate.State, in bool) {
+	n := int64(-1)
+	if in {
+		n = 1
+	}
+	c := &w.Counts
+	c.States[side][state] += n
+	if state != tcpstate.TimeWait {
+		return
+	}
+	host := l.Client.Addr()
+	if side == int(reassembly.Server) {
+		host = l.Server.Addr()
+	}
+	host = host.Unmap()
+	if c.Holders[host] += n; c.Holders[host] == 0 {
+		delete(c.Holders, host)
+	}
+	c.TimeWait += n
+	c.Peak = max(c.Peak, c.TimeWait)
+}
+
+func (w *Watch) tell(e Event, l *reassembly.Lifecycle) {
+	if w.Tell == nil {
+		return
+	}
+	client, server := address(l.Client), address(l.Server)
+	e.Connection, e.Client, e.Server = l.ID, &client, &server
+	w.Tell(&e)
+}
+
+// tellEnds tells the opening once it is decided, and the close.
+func (w *Watch) tellEnds(l *reassembly.Lifecycle, k *watched, last bool) {
+	decided := l.Open != reassembly.OpenUnanswered && l.Open != reassembly.OpenHalf
+	if !k.opened && (decided || last) {
+		k.opened = true
+		w.Counts.Opens[l.Open]++
+		w.tell(Event{Event: EventOpen, At: openedAt(l), Open: &Open{Kind: OpenKind(l.Open.String())}}, l)
+	}
+	if !k.closed && l.Close != reassembly.CloseNone && l.Close != reassembly.CloseHalf {
+		k.closed = true
+		w.Counts.Closes[l.Close]++
+		w.tell(Event{Event: EventClose, At: Time(l.End), Close: &Close{Kind: CloseKind(l.Close.String()),
+			First: SideName(l.CloseFirst.String()), Reason: l.Evicted}}, l)
+	}
+}
+
+// openedAt is when the later endpoint was open, else the first packet.
+func openedAt(l *reassembly.Lifecycle) Time {
+	at := l.Start
+	for side := range l.Endpoints {
+		for _, s := range l.Endpoints[side].History {
+			if s.State == tcpstate.Established {
+				at = max(at, s.At)
+			}
+		}
+	}
+	return Time(at)
+}
+
+func (w *Watch) tellFindings(l *reassembly.Lifecycle, k *watched) {
+	for i := range k.findings {
+		f := &k.findings[i]
+		if f.gone || findingIn(l, f) != nil {
+			continue
+		}
+		f.gone = true
+		w.Counts.Undone++
+		w.tell(Event{Event: EventFindingWithdrawn, At: Time(l.End), Undone: FindingID(f.id), Endpoint: sideName(f.side)}, l)
+	}
+	for i := range l.Findings {
+		f := &l.Findings[i]
+		if f.Severity < w.MinSeverity || k.told(f) {
+			continue
+		}
+		w.Counts.Findings[f.ID]++
+		if f.Severity > reassembly.Info {
+			w.Counts.Above++
+		}
+		if w.Tell != nil {
+			w.builder.numbers, w.builder.measures = w.builder.numbers[:0], w.builder.measures[:0]
+			told := w.builder.finding(f)
+			w.tell(Event{Event: EventFinding, At: Time(f.At), Finding: &told}, l)
+		}
+	}
+}
+
+func sideName(s reassembly.Side) SideName {
+	if s == reassembly.None {
+		return ""
+	}
+	return SideName(s.String())
+}
+
+func firstPacket(f *reassembly.Finding) reassembly.Packet {
+	if len(f.Packets) == 0 {
+		return 0
+	}
+	return f.Packets[0]
+}
+
+func findingIn(l *reassembly.Lifecycle, k *watchedFinding) *reassembly.Finding {
+	for i := range l.Findings {
+		if f := &l.Findings[i]; f.ID == k.id && f.Side == k.side && firstPacket(f) == k.packet {
+			return f
+		}
+	}
+	return nil
+}
+
+// told notes a finding and reports whether it was told before. One that grows by
+// more packets is the same.
+func (k *watched) told(f *reassembly.Finding) bool {
+	for i := range k.findings {
+		o := &k.findings[i]
+		if o.id == f.ID && o.side == f.Side && o.packet == firstPacket(f) {
+			again := o.gone
+			o.gone = false
+			return !again
+		}
+	}
+	k.findings = append(k.findings, watchedFinding{id: f.ID, side: f.Side, packet: firstPacket(f)})
+	return false
+}
+
+// tellSteps tells what is new in the histories. A step is the same if side,
+// state and packet are.
+func (w *Watch) tellSteps(l *reassembly.Lifecycle, k *watched) {
+	for side := range l.Endpoints {
+		e := &l.Endpoints[side]
+		for i := range e.Withdrawn {
+			d := &e.Withdrawn[i]
+			n := k.step(side, d.State, d.Packet)
+			if n < 0 || k.steps[n].withdrawn {
+				continue
+			}
+			k.steps[n].withdrawn = true
+			w.reuse()
+			told := w.builder.withdrawal(d)
+			w.tell(Event{Event: EventStepWithdrawn, At: Time(l.End), StepID: uint64(n) + 1, Endpoint: sideName(reassembly.Side(side)), Withdraw: &told}, l)
+		}
+		for i := range e.History {
+			w.tellStep(l, k, side, &e.History[i])
+		}
+	}
+}
+
+func (w *Watch) tellStep(l *reassembly.Lifecycle, k *watched, side int, s *reassembly.Step) {
+	kind := EventStep
+	n := k.step(side, s.State, s.Packet)
+	switch {
+	case n < 0:
+		n = len(k.steps)
+		k.steps = append(k.steps, watchedStep{side: uint8(side), state: s.State, packet: s.Packet, evidence: s.Evidence})
+	case k.steps[n].withdrawn: // it came back
+		k.steps[n].withdrawn, k.steps[n].evidence = false, s.Evidence
+	case k.steps[n].evidence != s.Evidence:
+		k.steps[n].evidence = s.Evidence
+		if s.Evidence != reassembly.Confirmed && s.Evidence != reassembly.Observed {
+			return
+		}
+		kind = EventStepConfirmed
+	default:
+		return
+	}
+	w.reuse()
+	told := w.builder.step(s)
+	at := Time(s.At)
+	if at == 0 || kind == EventStepConfirmed {
+		at = Time(l.End)
+	}
+	w.tell(Event{Event: kind, At: at, StepID: uint64(n) + 1, Endpoint: sideName(reassembly.Side(side)), Step: &told}, l)
+}
+
+func (w *Watch) reuse() {
+	w.builder.numbers, w.builder.states = w.builder.numbers[:0], w.builder.states[:0]
+}
+
+// step finds a step that was told, -1 if it was not.
+func (k *watched) step(side int, state tcpstate.State, packet reassembly.Packet) int {
+	for i := range k.steps {
+		if s := &k.steps[i]; int(s.side) == side && s.state == state && s.packet == packet {
+			return i
+		}
+	}
+	return -1
+}
+
+// Interval is how things stand now, but for what the capture itself knows.
+func (c *Counts) Interval(open int) Interval {
+	i := Interval{Open: open, States: []StateCount{}, Findings: c.Above}
+	for _, n := range c.Opens {
+		i.Opened += n
+	}
+	for _, n := range c.Closes {
+		i.Closed += n
+	}
+	for state := range tcpstate.State(tcpstate.NumStates) {
+		s := StateCount{State(state.String()), uint64(c.States[0][state]), uint64(c.States[1][state])}
+		if s.Client+s.Server > 0 {
+			i.States = append(i.States, s)
+		}
+	}
+	return i
+}
