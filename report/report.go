@@ -21,10 +21,11 @@ const (
 	Text   Format = "text"
 	JSON   Format = "json"
 	NDJSON Format = "ndjson"
+	CSV    Format = "csv"
 )
 
 // Formats are the formats that New knows.
-var Formats = []Format{Text, JSON, NDJSON}
+var Formats = []Format{Text, JSON, NDJSON, CSV}
 
 // Options set up a report. The zero value is a text report of connections with
 // findings.
@@ -32,7 +33,7 @@ type Options struct {
 	Format    Format // "": Text
 	Capture   Capture
 	Selection Selection
-	Sort      Order // "": severity for text, id for JSON, as they retire for NDJSON
+	Sort      Order // "": severity for text, id for JSON and CSV, as they retire for NDJSON
 	Top       int   // list at most so many connections; 0: all
 	Text      TextOptions
 
@@ -88,6 +89,11 @@ func New(w io.Writer, o Options) (*Writer, error) {
 		r.out = &document{w: w}
 	case NDJSON:
 		r.out = &lines{w: w}
+	case CSV:
+		if order == AsRetired {
+			order = ByID
+		}
+		r.out = newTable(w)
 	default:
 		return nil, fmt.Errorf("no format is called %q", o.Format)
 	}

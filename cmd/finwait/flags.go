@@ -51,7 +51,7 @@ func (f *flags) register(c *cobra.Command) {
 	s.StringArrayVar(&f.only, "only", nil, "list only connections with `KEY=VALUE,...`; KEY is finding (id, family or pattern), state (an endpoint was last in it), passed (was ever in it), open or close (repeatable)")
 	s.StringArrayVar(&f.conn, "conn", nil, "list only this connection: `ID`, a tuple such as 10.0.0.1:41000-10.0.0.2:80, or tcp.stream==N (repeatable)")
 	s.StringVar(&f.minSeverity, "min-severity", "", "list only findings of this `SEVERITY` or worse: error, warning, note or info, and their connections")
-	s.StringVar(&f.sort, "sort", "", "`ORDER` of the connections: "+orderList()+" (default: severity for text, id for json, as they retire for ndjson)")
+	s.StringVar(&f.sort, "sort", "", "`ORDER` of the connections: "+orderList()+" (default: severity for text, id for json and csv, as they retire for ndjson)")
 	s.IntVar(&f.top, "top", 0, "list only the first `N` connections")
 
 	s.StringArrayVar(&f.msl, "msl", nil, "maximum segment `LIFETIME`, half of what TIME-WAIT lasts: a duration or a profile, rfc 120s, linux 30s, windows 60s, macos 15s; HOST=15s for one host (repeatable) (default 30s)")
