@@ -124,6 +124,7 @@ func TestZeekWords(t *testing.T) {
 		{"zero window after the peer's FIN", opened + ">FA <AW", "S2 ShAFa"},
 		{"hole", opened + ">DA+10 <A", "S1 ShADaG"},
 		{"hole filled", opened + ">DA+10 >DA-20 <A", "S1 ShADTa"},
+		{"hole filled backwards", opened + ">DA+20 >DA-20 >DA-30 <A", "S1 ShADTa"},
 		{"two holes", opened + ">DA+10 >DA+10 <A >DA <A", "S1 ShADaG"},
 		{"FIN at other numbers", opened + ">FA >FA-2", "S2 ShAFF"},
 		{"no end to the letters", opened + data + "<A", "S1 ShADa"},

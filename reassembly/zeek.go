@@ -145,16 +145,13 @@ func (z *zeek) segment(r *rec, ports [2]uint16) {
 	}
 	x := r.side()
 	e, p := &z.end[x], &z.end[1-x]
-	end := r.seq
-	if r.flags&FlagRST == 0 {
-		end += r.len
+	end := r.end()
+	if r.flags&FlagRST != 0 {
+		end -= r.len
 	}
-	for _, flag := range [...]uint8{FlagSYN, FlagFIN} {
-		if r.flags&flag != 0 {
-			end++
-		}
+	if r.flags&FlagSYN != 0 || e.state == zeekInactive {
+		e.begin(r, end)
 	}
-	e.begin(r, end)
 	z.history(r, x, e)
 	if r.win == 0 && r.flags&FlagRST == 0 && p.state != zeekClosed && e.state != zeekReset && e.zeros.tick() {
 		z.tell(x, 'W')
@@ -169,7 +166,7 @@ func (z *zeek) segment(r *rec, ports [2]uint16) {
 		z.tell(x, 'T')
 	}
 	z.move(r, x)
-	if r.flags&FlagACK != 0 {
+	if r.flags&FlagACK != 0 && seqnum.Less(p.stream.next, r.ack) {
 		z.gaps(1-x, r.ack)
 	}
 	if r.len > 0 && r.flags&FlagRST == 0 {
@@ -188,13 +185,13 @@ func (e *zeekEnd) begin(r *rec, end uint32) {
 	switch {
 	case e.state == zeekInactive && !syn:
 		e.start, e.ack, e.last = r.seq-1, r.seq-1, r.seq
-		e.stream.next = r.seq
+		e.stream.start(r.seq)
 	case e.state == zeekInactive,
 		syn && (e.state == zeekSYNSent || e.state == zeekSYNACKSent) && r.seq != e.start,
 		syn && (e.state == zeekEstablished || e.state == zeekPartial),
 		syn && e.state == zeekReset && e.prev == zeekInactive:
 		e.start, e.ack, e.last = r.seq, r.seq, end
-		e.stream.next = r.seq + 1
+		e.stream.start(r.seq + 1)
 	}
 }
 
@@ -241,7 +238,7 @@ func (e *zeekEnd) acknowledged(r *rec) {
 	switch {
 	case e.state == zeekInactive:
 		e.start, e.ack, e.last = r.ack-1, r.ack-1, r.ack-1
-		e.stream.next = r.ack
+		e.stream.start(r.ack)
 	case r.flags&FlagRST != 0 || seqnum.Less(r.ack, e.start):
 	case seqnum.Less(e.ack, r.ack) && (r.ack != 0 || r.ack-e.ack <= zeekFar):
 		e.ack = r.ack

@@ -12,6 +12,9 @@ type zeekStream struct {
 	held [16]span // what was captured above it
 }
 
+// start begins at a sequence number with nothing captured.
+func (s *zeekStream) start(next uint32) { s.next, s.n = next, 0 }
+
 // add takes the payload [lo, hi).
 func (s *zeekStream) add(lo, hi uint32) {
 	if seqnum.Less(s.next, lo) {
@@ -19,7 +22,9 @@ func (s *zeekStream) add(lo, hi uint32) {
 		return
 	}
 	s.next = seqnum.Max(s.next, hi)
-	s.absorb()
+	if s.n > 0 {
+		s.absorb()
+	}
 }
 
 // hold keeps payload beyond a hole. If there is no room left it is forgotten,
