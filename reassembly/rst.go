@@ -70,6 +70,9 @@ func (m *machine) answered(i int32, x int) int32 {
 		if m.own(j, x) && o.flags&FlagRST == 0 {
 			since = false // what came before may be answered; data not covered is not
 		}
+		if m.own(j, x) && o.has(FlagRST|FlagACK) && m.marks[j].hadEnd {
+			break // an abort: what came before found a connection
+		}
 		if m.own(j, 1-x) && o.flags&(FlagACK|FlagRST) == FlagACK && o.ack == r.seq &&
 			(since || o.len > 0 && s.hasAck && seqnum.Less(s.ack, o.end())) {
 			cause = j
@@ -120,6 +123,9 @@ func (m *machine) acceptRST(i int32, y int) rstVerdict {
 		return rstBadInSynSent
 	}
 	lo, hi := e.rcvNxt, m.snd[1-y].contig
+	if k.hadEnd {
+		hi = seqnum.Min(hi, k.prevEnd) // as of the reset, not of what came later
+	}
 	if !e.hasRcv {
 		lo = hi
 	}

@@ -27,6 +27,11 @@ type Summary struct {
 	TimeWait TimeWaitHolders `json:"time_wait" doc:"Who held TIME-WAIT when the trace ended."`
 	Reused   Reused          `json:"reused" doc:"Tuples that were used again."`
 
+	PortPressure     []PortPressure `json:"port_pressure" doc:"How many ports of a client towards a service were in TIME-WAIT at once, most first; at most 100."`
+	MorePortPressure uint64         `json:"more_port_pressure,omitzero" doc:"Pairs beyond those listed."`
+	Taps             []Tap          `json:"taps" doc:"Where the tap stands between two hosts, those with most connections first; at most 100."`
+	MoreTaps         uint64         `json:"more_taps,omitzero" doc:"Pairs beyond those listed."`
+
 	Undetermined uint64  `json:"undetermined_endpoints" doc:"Endpoints whose state the packets do not decide."`
 	OneSided     uint64  `json:"one_sided" doc:"Connections with packets of one direction only."`
 	RoleGuessed  uint64  `json:"role_guessed" doc:"Connections of which no SYN was seen."`
@@ -62,6 +67,39 @@ type TimeWaitHolders struct {
 	Entered   uint64       `json:"entered" doc:"Endpoints that entered TIME-WAIT at all."`
 	Hosts     []HolderHost `json:"hosts" doc:"The hosts that held most, most first; at most 100."`
 	MoreHosts uint64       `json:"more_hosts,omitzero" doc:"Hosts beyond those listed."`
+
+	Peak       uint64            `json:"peak" doc:"Most endpoints in TIME-WAIT at once."`
+	PeakAt     Time              `json:"peak_at,omitzero" doc:"When that was first so, to the second or coarser in long traces."`
+	Population []PopulationPoint `json:"population" doc:"Endpoints in TIME-WAIT over time; at most 60 points, each the greatest of its stretch."`
+}
+
+// PopulationPoint is how many there were at a time.
+type PopulationPoint struct {
+	At    Time   `json:"at" doc:"When."`
+	Count uint64 `json:"count" doc:"How many."`
+}
+
+// PortPressure is how near a client came to running out of ports towards a
+// service, because its connections were in TIME-WAIT.
+type PortPressure struct {
+	Client netip.Addr `json:"client" doc:"Address of the client."`
+	Server Address    `json:"server" doc:"The service."`
+	Peak   uint64     `json:"peak" doc:"Most of its ports in TIME-WAIT at once."`
+	PeakAt Time       `json:"peak_at" doc:"When that was first so."`
+	Share  float64    `json:"share" doc:"Share of the 28,232 ephemeral ports that Linux has by default."`
+	Alarm  bool       `json:"alarm,omitzero" doc:"Above 70 %: the finding port-pressure."`
+}
+
+// Tap is where the tap stands between two hosts.
+type Tap struct {
+	Client      netip.Addr `json:"client" doc:"Address of the client."`
+	Server      netip.Addr `json:"server" doc:"Address of the server."`
+	Connections uint64     `json:"connections" doc:"Connections between them."`
+	Place       string     `json:"place" doc:"client, middle, server or unknown: by offload super-segments, the halves of the round trip and TTLs."`
+	ClientHops  *int       `json:"client_hops,omitempty" doc:"Routers between tap and client, by the TTL."`
+	ServerHops  *int       `json:"server_hops,omitempty" doc:"Routers between tap and server, by the TTL."`
+	ClientRTT   Seconds    `json:"client_rtt_s,omitzero" doc:"Least round trip from the tap to the client."`
+	ServerRTT   Seconds    `json:"server_rtt_s,omitzero" doc:"Least round trip from the tap to the server."`
 }
 
 // HolderHost is one host that held TIME-WAIT.
@@ -70,6 +108,8 @@ type HolderHost struct {
 	Held     uint64     `json:"held" doc:"Endpoints in TIME-WAIT at the end of the trace."`
 	Entered  uint64     `json:"entered" doc:"Endpoints that entered TIME-WAIT at all."`
 	MostLeft Seconds    `json:"most_left_s" doc:"The longest that one of them still lasts."`
+	Peak     uint64     `json:"peak" doc:"Most of its endpoints in TIME-WAIT at once."`
+	PeakAt   Time       `json:"peak_at,omitzero" doc:"When that was first so."`
 }
 
 // Reused counts tuples that were used again.

@@ -186,8 +186,13 @@ func (t *text) timeWait(s *Summary, c *Capture) {
 		if len(words) > 0 {
 			line += ": " + strings.Join(words, ", ")
 		}
+		if s.TimeWait.Peak > max(s.TimeWait.Endpoints, 1) {
+			line += fmt.Sprintf("; most at once %s at %s", thousands(s.TimeWait.Peak), clock(s.TimeWait.PeakAt))
+		}
 		t.row("TIME-WAIT", line+fmt.Sprintf("; 2MSL is %s", span(2*c.MSL)))
 	}
+	t.ports(s)
+	t.taps(s)
 	if s.Reused.Connections > 0 {
 		words := []string{}
 		for i, p := range s.Reused.Services {
@@ -274,3 +279,51 @@ func (a Address) String() string {
 	}
 	return fmt.Sprintf("%s:%d", a.IP, a.Port)
 }
+
+// pressureTold is the share of the ephemeral ports from which on the text tells it.
+const pressureTold = 0.10
+
+// ports tells which client is running out of ports towards a service.
+func (t *text) ports(s *Summary) {
+	for i, p := range s.PortPressure {
+		if p.Share < pressureTold || i == 3 {
+			return
+		}
+		line := fmt.Sprintf("%s had %s ports towards %s in TIME-WAIT at %s: %.0f %% of the ephemeral ports",
+			p.Client, thousands(p.Peak), p.Server, clock(p.PeakAt), 100*p.Share)
+		if p.Alarm {
+			line += " (port-pressure)"
+		}
+		t.row("ports", line)
+	}
+}
+
+// taps tells where the capture was made, when the packets show it.
+func (t *text) taps(s *Summary) {
+	var at []string
+	for _, place := range []struct{ name, words string }{
+		{"client", "at the client"}, {"middle", "in the middle"}, {"server", "at the server"},
+	} {
+		n, first := uint64(0), ""
+		for _, p := range s.Taps {
+			if p.Place == place.name {
+				if n == 0 {
+					first = fmt.Sprintf("%s -> %s", p.Client, p.Server)
+				}
+				n++
+			}
+		}
+		switch {
+		case n == 1:
+			at = append(at, place.words+" for "+first)
+		case n > 1:
+			at = append(at, fmt.Sprintf("%s for %s", place.words, plural(n, "host pair")))
+		}
+	}
+	if len(at) > 0 {
+		t.row("tap", strings.Join(at, ", "))
+	}
+}
+
+// clock words a time to the second: 16:42:37.
+func clock(at Time) string { return at.String()[len("2006-01-02T"):len("2006-01-02T15:04:05")] }

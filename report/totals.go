@@ -27,6 +27,10 @@ type Totals struct {
 	findings map[string]*findingTotal
 	holders  tally[netip.Addr, holderTotal]
 	reused   tally[reuseKey, reuseTotal]
+
+	population population                  // of TIME-WAIT, over all
+	ports      tally[reuseKey, portsTotal] // of a client's TIME-WAIT towards a service
+	taps       tally[pairKey, tapTotal]
 }
 
 type findingTotal struct {
@@ -38,6 +42,7 @@ type findingTotal struct {
 type holderTotal struct {
 	held, entered uint64
 	left          int64
+	over          population
 }
 
 func (h holderTotal) weight() uint64 { return h.held<<32 + h.entered }
@@ -72,6 +77,7 @@ func (t *Totals) Add(l *reassembly.Lifecycle) {
 		s.Reused.Connections++
 		*t.reused.at(reuseKey{l.Client.Addr().Unmap(), netip.AddrPortFrom(l.Server.Addr().Unmap(), l.Server.Port())})++
 	}
+	t.tap(l)
 	affected := false
 	for i := range l.Findings {
 		t.finding(&l.Findings[i], l.ID)
@@ -84,16 +90,20 @@ func (t *Totals) endpoint(e *reassembly.Endpoint, side int, l *reassembly.Lifecy
 	t.s.Bytes += e.Stats.Bytes
 	t.states[side][e.State]++
 	t.s.Undetermined += count(e.Undetermined)
-	entered := e.InTimeWait || slices.ContainsFunc(e.History, func(s reassembly.Step) bool { return s.State == tcpstate.TimeWait })
+	begin, end, entered := timeWaitSpan(e, l.End)
 	if !entered {
 		return
 	}
+	t.population.add(begin, end)
 	host := l.Client.Addr()
 	if side == int(reassembly.Server) {
 		host = l.Server.Addr()
+	} else {
+		t.ports.at(reuseKey{host.Unmap(), netip.AddrPortFrom(l.Server.Addr().Unmap(), l.Server.Port())}).add(begin, end)
 	}
 	h := t.holders.at(host.Unmap())
 	h.entered++
+	h.over.add(begin, end)
 	t.s.TimeWait.Entered++
 	if e.InTimeWait {
 		h.held++
@@ -155,7 +165,8 @@ func (t *Totals) Summary(trace Trace, listed uint64) *Summary {
 	s.TimeWait.MoreHosts = more
 	for _, ip := range hosts {
 		h := t.holders.keys[ip]
-		s.TimeWait.Hosts = append(s.TimeWait.Hosts, HolderHost{ip, h.held, h.entered, Seconds(h.left)})
+		top := h.over.peak()
+		s.TimeWait.Hosts = append(s.TimeWait.Hosts, HolderHost{ip, h.held, h.entered, Seconds(h.left), top.Count, top.At})
 	}
 	s.Reused.Services = []ReusePair{}
 	pairs, more := t.reused.top(summaryHosts, func(a, b reuseKey) int {
@@ -165,6 +176,7 @@ func (t *Totals) Summary(trace Trace, listed uint64) *Summary {
 	for _, k := range pairs {
 		s.Reused.Services = append(s.Reused.Services, ReusePair{k.client, address(k.server), uint64(*t.reused.keys[k])})
 	}
+	t.pressure(&s)
 	if s.Quality.Skipped == nil {
 		s.Quality.Skipped = []Count{}
 	}

@@ -154,6 +154,10 @@ func checkACKLoop(c *reassembly.Case) []reassembly.Finding {
 	return nil
 }
 
+// echoAhead is how far an echo may be ahead of what was seen, ticks: beyond it
+// the field is not an echo at all (some stacks leave it empty).
+const echoAhead = 1 << 24
+
 // checkCaptureMissed: an endpoint echoes a timestamp that its peer was never
 // seen to send: a packet passed that the capture does not have (section 2.3).
 func checkCaptureMissed(c *reassembly.Case) []reassembly.Finding {
@@ -169,7 +173,8 @@ func checkCaptureMissed(c *reassembly.Case) []reassembly.Finding {
 			continue
 		}
 		p := s.Side.Other()
-		if has[p] && s.Has(reassembly.FlagACK) && reassembly.Before(newest[p], s.TSEcr) && !echoedEarly(segments[i:], p, s) {
+		if has[p] && s.Has(reassembly.FlagACK) && s.TSEcr != 0 && reassembly.Before(newest[p], s.TSEcr) &&
+			s.TSEcr-newest[p] < echoAhead && !echoedEarly(segments[i:], p, s) {
 			return one(reassembly.Finding{
 				Side: p, At: s.At, Packets: cite(s.Packet), Where: reassembly.CaptureMissed, Confidence: reassembly.Certain,
 				Detail: fmt.Sprintf("The %s echoes timestamp %d (%s), which the %s had not been seen to send: the capture missed a packet.",

@@ -1,0 +1,190 @@
+package report
+
+import (
+	"cmp"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/finwait/finwait/reassembly"
+	"github.com/finwait/finwait/reassembly/tcpstate"
+)
+
+// This file follows how many endpoints were in TIME-WAIT at a time: over all,
+// for each holder, and for each client towards a service, where ports run out.
+
+// EphemeralPorts is how many ports Linux has for outgoing connections to one
+// service (net.ipv4.ip_local_port_range 32768 to 60999).
+const EphemeralPorts = 28232
+
+// pressureShare is the share of the ephemeral ports above which port-pressure
+// is told.
+const pressureShare = 0.70
+
+// buckets bounds a population's memory: when it holds more, two become one.
+const populationBuckets = 1024
+
+// population is how many of something there were at a time, kept as changes a
+// bucket of time. The zero value is empty.
+type population struct {
+	width   int64 // seconds a bucket; 0 means 1
+	begins  map[int64]uint32
+	ends    map[int64]uint32
+	entered uint64
+}
+
+// add counts one from begin to end, ns since the epoch; end 0: it lasts.
+func (p *population) add(begin, end int64) {
+	if p.begins == nil {
+		p.width, p.begins, p.ends = 1, map[int64]uint32{}, map[int64]uint32{}
+	}
+	p.entered++
+	p.begins[begin/1e9/p.width]++
+	if end != 0 {
+		p.ends[end/1e9/p.width]++
+	}
+	for len(p.begins)+len(p.ends) > populationBuckets {
+		p.width *= 2
+		p.begins, p.ends = halve(p.begins), halve(p.ends)
+	}
+}
+
+func halve(m map[int64]uint32) map[int64]uint32 {
+	out := make(map[int64]uint32, len(m)/2)
+	for k, v := range m {
+		out[k/2] += v
+	}
+	return out
+}
+
+// series gives the number in each bucket in which it changes; what begins in a
+// bucket counts before what ends in it.
+func (p *population) series() []PopulationPoint {
+	keys := slices.Collect(maps.Keys(p.begins))
+	for k := range p.ends {
+		if _, ok := p.begins[k]; !ok {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	out := make([]PopulationPoint, 0, len(keys))
+	n := uint64(0)
+	for _, k := range keys {
+		n += uint64(p.begins[k])
+		out = append(out, PopulationPoint{Time(k * p.width * 1e9), n})
+		n -= uint64(p.ends[k])
+	}
+	return out
+}
+
+// peak is the greatest number, and when it was first reached.
+func (p *population) peak() PopulationPoint {
+	var top PopulationPoint
+	for _, pt := range p.series() {
+		if pt.Count > top.Count {
+			top = pt
+		}
+	}
+	return top
+}
+
+// thin keeps at most n points of a series, the greatest of each stretch.
+func thin(points []PopulationPoint, n int) []PopulationPoint {
+	if len(points) <= n {
+		return points
+	}
+	out := make([]PopulationPoint, 0, n)
+	for i := range n {
+		part := points[i*len(points)/n : (i+1)*len(points)/n]
+		out = append(out, slices.MaxFunc(part, func(a, b PopulationPoint) int { return cmp.Compare(a.Count, b.Count) }))
+	}
+	return out
+}
+
+// timeWaitSpan is when an endpoint entered and left TIME-WAIT, ns; ok is false
+// if it never was in it; end 0: it still is. last is the connection's last packet.
+func timeWaitSpan(e *reassembly.Endpoint, last int64) (begin, end int64, ok bool) {
+	for i := range e.History {
+		switch s := &e.History[i]; {
+		case s.State == tcpstate.TimeWait:
+			begin, ok = s.At, true
+		case ok && s.State == tcpstate.Closed:
+			return begin, s.At, true
+		}
+	}
+	if e.InTimeWait && !ok {
+		return last, 0, true
+	}
+	return begin, 0, ok
+}
+
+type portsTotal struct{ population }
+
+func (p portsTotal) weight() uint64 { return p.entered }
+
+type pairKey struct{ client, server netip.Addr }
+
+type tapTotal struct {
+	connections uint64
+	evidence    reassembly.TapEvidence
+}
+
+func (t tapTotal) weight() uint64 { return t.connections }
+
+// tap adds what a connection tells of the tap's place between its hosts.
+func (t *Totals) tap(l *reassembly.Lifecycle) {
+	at := t.taps.at(pairKey{l.Client.Addr().Unmap(), l.Server.Addr().Unmap()})
+	e := l.TapEvidence()
+	if at.connections == 0 {
+		at.evidence = e
+	} else {
+		at.evidence.Merge(e)
+	}
+	at.connections++
+}
+
+// pressure fills the parts of the summary that this file is about.
+func (t *Totals) pressure(s *Summary) {
+	s.TimeWait.Population = thin(t.population.series(), 60)
+	top := t.population.peak()
+	s.TimeWait.Peak, s.TimeWait.PeakAt = top.Count, top.At
+	s.PortPressure = []PortPressure{}
+	keys, more := t.ports.top(summaryHosts, func(a, b reuseKey) int {
+		return cmp.Or(a.client.Compare(b.client), a.server.Compare(b.server))
+	})
+	s.MorePortPressure = more
+	for _, k := range keys {
+		top := t.ports.keys[k].peak()
+		if share := float64(top.Count) / EphemeralPorts; top.Count > 1 {
+			s.PortPressure = append(s.PortPressure, PortPressure{k.client, address(k.server), top.Count, top.At, share, share > pressureShare})
+		}
+	}
+	alarms := uint64(0)
+	for _, p := range s.PortPressure {
+		alarms += count(p.Alarm)
+	}
+	if alarms > 0 { // of no single connection
+		s.Findings = append(s.Findings, FindingCount{ID: "port-pressure", Family: "2msl", Severity: "warning", Count: alarms})
+	}
+	slices.SortStableFunc(s.PortPressure, func(a, b PortPressure) int { return -cmp.Compare(a.Peak, b.Peak) })
+	s.Taps = []Tap{}
+	pairs, more := t.taps.top(summaryHosts, func(a, b pairKey) int {
+		return cmp.Or(a.client.Compare(b.client), a.server.Compare(b.server))
+	})
+	s.MoreTaps = more
+	for _, k := range pairs {
+		v := t.taps.keys[k]
+		s.Taps = append(s.Taps, Tap{
+			Client: k.client, Server: k.server, Connections: v.connections, Place: v.evidence.Place().String(),
+			ClientHops: hops(v.evidence.Hops[0]), ServerHops: hops(v.evidence.Hops[1]),
+			ClientRTT: Seconds(v.evidence.RTT[0]), ServerRTT: Seconds(v.evidence.RTT[1]),
+		})
+	}
+}
+
+func hops(n int) *int {
+	if n < 0 {
+		return nil
+	}
+	return &n
+}
