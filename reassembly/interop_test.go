@@ -65,18 +65,8 @@ func talk(t *testing.T, script string, ports ...uint16) []reassembly.Lifecycle {
 			s.Ack = next[1-x]
 		}
 		seq, ack, _ := strings.Cut(moved, "a")
-		for _, number := range []struct {
-			text string
-			at   *uint32
-		}{{seq, &s.Seq}, {ack, &s.Ack}} {
-			if number.text != "" {
-				d, err := strconv.Atoi(number.text)
-				if err != nil {
-					t.Fatal(err)
-				}
-				*number.at += uint32(d)
-			}
-		}
+		move(t, &s.Seq, seq)
+		move(t, &s.Ack, ack)
 		tr.Add(&s)
 		if end := s.Seq + s.Span(); int32(end-next[x]) > 0 && !s.Has(reassembly.FlagRST) {
 			next[x] = end
@@ -84,6 +74,19 @@ func talk(t *testing.T, script string, ports ...uint16) []reassembly.Lifecycle {
 	}
 	tr.Close()
 	return out
+}
+
+// move adds the number in text, if there is one.
+func move(t *testing.T, at *uint32, text string) {
+	t.Helper()
+	if text == "" {
+		return
+	}
+	d, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	*at += uint32(d)
 }
 
 const opened = ">S <SA >A "
