@@ -17,6 +17,9 @@ func (m *machine) confirm(i int32, x int) {
 	e := &m.e[x]
 	for j := range e.steps {
 		s := &e.steps[j]
+		if s.state == tcpstate.CloseWait && s.ev == Confirmed && m.sentOn(i, x) {
+			s.ev, s.proofs = Presumed, nil
+		}
 		if s.ev != Presumed {
 			continue
 		}
@@ -99,11 +102,9 @@ func (m *machine) blockedAt(i int32, x int) bool {
 	if s == nil || s.rec < 0 {
 		return false
 	}
-	first := s.rec + 1
-	for first < i && !(m.own(first, x) && m.acks(first, m.snd[1-x].fin+1)) {
-		first++
-	}
-	if f, c := &m.marks[s.rec], &m.marks[first]; !c.hadEnd || f.hadAck && seqnum.LessEq(c.prevEnd, f.prevAck) {
+	first := m.firstCover(s.rec, i, x)
+	f, c := &m.marks[s.rec], &m.marks[first]
+	if !c.hadEnd || f.hadAck && seqnum.LessEq(c.prevEnd, f.prevAck) && (m.recs[first].len == 0 || m.wasIdle(s.rec, first, x)) {
 		return false
 	}
 	for j := s.rec; j < i; j++ {
@@ -114,6 +115,55 @@ func (m *machine) blockedAt(i int32, x int) bool {
 		}
 	}
 	return true
+}
+
+// firstCover is side x's first segment after the FIN that acknowledges it; i if
+// there was none before.
+func (m *machine) firstCover(fin, i int32, x int) int32 {
+	first := fin + 1
+	for first < i && !(m.own(first, x) && m.acks(first, m.snd[1-x].fin+1)) {
+		first++
+	}
+	return first
+}
+
+// wasIdle: what side x had sent before its segment first was surely acknowledged
+// before the peer's FIN came, or cannot have filled its window: it has sent one
+// segment at most (RFC 5681 section 3.1: two may go at first); or the ACK came
+// with bytes that it has; or so long before that it would have sent again.
+func (m *machine) wasIdle(fin, first int32, x int) bool {
+	end := m.marks[first].prevEnd
+	sent := 0
+	for j := range first {
+		if m.own(j, x) && m.recs[j].len > 0 {
+			sent++
+		}
+	}
+	if sent <= 1 && m.snd[x].hasISS && m.dropped == 0 {
+		return true
+	}
+	for j := fin - 1; j >= 0; j-- {
+		a := &m.recs[j]
+		if !m.own(j, 1-x) || !m.acks(j, end) {
+			continue
+		}
+		if m.marks[j].recv != notReceived && a.span() > 0 && a.flags&FlagSYN == 0 || m.recs[fin].at-a.at > 2*m.rto(x) {
+			return true
+		}
+	}
+	return false
+}
+
+// sentOn: after the peer's FIN side x sends data as soon as it acknowledged it,
+// having sent data before: if the ACK of that was lost behind the tap, a close
+// of its own may have been waiting, which the FIN's ACK set free.
+func (m *machine) sentOn(i int32, x int) bool {
+	s, r := m.e[x].find(tcpstate.CloseWait), &m.recs[i]
+	if r.len == 0 || m.marks[i].kind != fresh || s == nil || s.rec < 0 {
+		return false
+	}
+	first := m.firstCover(s.rec, i, x)
+	return m.recs[first].end() == r.seq && r.at-m.recs[first].at <= m.late(x) && m.recs[first].len == 0 && !m.wasIdle(s.rec, first, x)
 }
 
 // idleAfter: side x had nothing to send when it got the ACK j: by i it sent
@@ -140,6 +190,9 @@ func (m *machine) provesFinWait2(i int32, s *mstep) bool {
 	r := &m.recs[i]
 	if s.rec < 0 {
 		return false
+	}
+	if p := &m.snd[1-r.side()]; seqnum.Less(p.contig, p.end) {
+		return false // the echo may be of something that was missed, the peer's FIN say
 	}
 	a := &m.recs[s.rec]
 	if r.bits&a.bits&recTS == 0 || !m.marks[s.rec].tsNew || r.flags&FlagACK == 0 {

@@ -27,10 +27,13 @@ const (
 // built again.
 func (m *machine) refute(i int32) bool {
 	r, k := &m.recs[i], &m.marks[i]
-	if r.bits&(recNext|recOld|recICMP) != 0 || k.kind == duplicateFrame || k.kind == networkDuplicate || k.kind == lateOriginal {
+	if r.bits&(recNext|recOld|recICMP) != 0 || k.kind == duplicateFrame || k.kind == networkDuplicate {
 		return false
 	}
 	x := r.side()
+	if k.kind == lateOriginal {
+		return m.overtakenFIN(i, x)
+	}
 	changed := false
 	if r.flags&FlagRST != 0 {
 		return m.refuteByRST(i, x)
@@ -225,7 +228,14 @@ func (m *machine) echoProves(j, n int32) bool {
 func (m *machine) echoPredates(c, n int32) bool {
 	s, a, k := &m.recs[c], &m.recs[n], &m.marks[c]
 	return s.bits&a.bits&recTS != 0 && a.flags&FlagACK != 0 && k.tsNew && seqnum.LessEq(s.end(), a.ack) &&
-		seqnum.Less(a.tsecr, s.tsval) && k.hasPeer && seqnum.LessEq(s.seq, k.peerAck)
+		seqnum.Less(a.tsecr, s.tsval) && m.plausibleEcho(a) && k.hasPeer && seqnum.LessEq(s.seq, k.peerAck)
+}
+
+// plausibleEcho: the echo is of something that the peer was seen to send; some
+// stacks leave the field empty.
+func (m *machine) plausibleEcho(a *rec) bool {
+	p := &m.snd[1-a.side()]
+	return a.tsecr != 0 && p.hasTS && seqnum.LessEq(p.tsFirst, a.tsecr)
 }
 
 // sackProves: a SACK block of n covers all of j. A block at or below the
@@ -378,14 +388,34 @@ func (m *machine) noneMissed(i int32, x int) bool {
 		if k.missed == noMissedFIN || o.side() != x || !seqnum.Less(o.seq, r.end()) && (r.flags&FlagFIN != 0 || r.end() != o.seq) {
 			continue
 		}
-		k.missed = noMissedFIN
-		for n := range j {
-			if f := &m.marks[n]; f.recv == delayed && f.until == j {
-				m.judge(n, received, -1, "")
-				f.until = -1
-			}
-		}
+		m.unmiss(j)
 		return true
+	}
+	return false
+}
+
+// unmiss takes back that a FIN was missed just before segment j.
+func (m *machine) unmiss(j int32) {
+	m.marks[j].missed = noMissedFIN
+	for n := range j {
+		if f := &m.marks[n]; f.recv == delayed && f.until == j {
+			m.judge(n, received, -1, "")
+			f.until = -1
+		}
+	}
+}
+
+// overtakenFIN: the FIN thought missed was only overtaken, and acknowledges the
+// peer's: it was sent after that one came.
+func (m *machine) overtakenFIN(i int32, x int) bool {
+	if m.recs[i].flags&FlagFIN == 0 || !m.snd[1-x].hasFIN || !m.acks(i, m.snd[1-x].fin+1) {
+		return false
+	}
+	for j := range i {
+		if m.marks[j].missed != noMissedFIN && m.recs[j].side() == x {
+			m.unmiss(j)
+			return true
+		}
 	}
 	return false
 }
@@ -415,7 +445,7 @@ func (m *machine) firstFINMissed(i int32, x int) bool {
 // refuteRST: side x goes on after a reset that should have killed it, or that
 // it is said to have sent (rules 14c and 17).
 func (m *machine) refuteRST(i int32, x int) bool {
-	r, changed := &m.recs[i], false
+	changed := false
 	if m.e[x].state != tcpstate.Closed {
 		return false
 	}
@@ -433,16 +463,25 @@ func (m *machine) refuteRST(i int32, x int) bool {
 			continue
 		}
 		if (k.recv == received || k.recv == delayed) && m.causedClosed(x, j) {
-			if r.at > o.at+m.late(x) {
-				m.judge(j, notReceived, i, whyStillAlive)
-			} else { // sent before the reset came
-				k.until = i
-				m.judge(j, delayed, i, whyCrossed)
+			for n := j; n < i; n++ { // nor has it any of the copies that a burst draws
+				if m.own(n, 1-x) && m.recs[n].flags&FlagRST != 0 && m.marks[n].recv != notReceived {
+					m.outlived(n, i, x)
+				}
 			}
 			changed = true
 		}
 	}
 	return changed
+}
+
+// outlived: side x sent segment i without having received reset n.
+func (m *machine) outlived(n, i int32, x int) {
+	if m.recs[i].at > m.recs[n].at+m.late(x) {
+		m.judge(n, notReceived, i, whyStillAlive)
+		return
+	}
+	m.marks[n].until = i // sent before the reset came
+	m.judge(n, delayed, i, whyCrossed)
 }
 
 // causedClosed: side x is CLOSED because of reset j.
