@@ -53,6 +53,17 @@ func ethernetTCP(id uint16, seq uint32, payload int) []byte {
 func BenchmarkRead(b *testing.B) {
 	b.Run("headers", func(b *testing.B) { benchRead(b, 96, false) })
 	b.Run("full", func(b *testing.B) { benchRead(b, 1<<16, false) })
+	b.Run("pcapng", func(b *testing.B) {
+		n := newNG(binary.LittleEndian).iface(LinkEthernet, 96)
+		for i := range 100000 {
+			n.packet(0, uint64(i), 66, string(ethernetTCP(uint16(i), 1, 0)))
+		}
+		path := filepath.Join(b.TempDir(), "bench.pcapng")
+		if err := os.WriteFile(path, n.b, 0o600); err != nil {
+			b.Fatal(err)
+		}
+		benchFileRead(b, path, false)
+	})
 }
 
 func BenchmarkReadDecode(b *testing.B) {
@@ -62,7 +73,10 @@ func BenchmarkReadDecode(b *testing.B) {
 
 func benchRead(b *testing.B, snap int, decode bool) {
 	const packets = 100000
-	path := benchFile(b, packets, snap)
+	benchFileRead(b, benchFile(b, packets, snap), decode)
+}
+
+func benchFileRead(b *testing.B, path string, decode bool) {
 	d := NewDecoder(DecoderOptions{})
 	var f Frame
 	var seg reassembly.Segment

@@ -71,6 +71,15 @@ func openPcapng(w *window, file int, info *FileInfo) (*pcapngFile, *Error) {
 	return p, nil
 }
 
+// u32 reads in the section's byte order; unlike a call through binary.ByteOrder it
+// costs nothing.
+func (p *pcapngFile) u32(b []byte) uint32 {
+	if p.big {
+		return binary.BigEndian.Uint32(b)
+	}
+	return binary.LittleEndian.Uint32(b)
+}
+
 // next reads blocks up to and including the next packet.
 func (p *pcapngFile) next(f *Frame) error {
 	for {
@@ -84,7 +93,7 @@ func (p *pcapngFile) next(f *Frame) error {
 			}
 			return io.EOF
 		}
-		kind, length := p.order.Uint32(h), p.order.Uint32(h[4:])
+		kind, length := p.u32(h), p.u32(h[4:])
 		if kind == blockSection {
 			if err := p.sectionHeader(); err != nil {
 				return err
@@ -131,7 +140,7 @@ func (p *pcapngFile) body(kind, length uint32, limit int) ([]byte, *Error) {
 	if len(b) < int(length) {
 		return nil, p.cut("a block")
 	}
-	if again := p.order.Uint32(b[length-4:]); again != length {
+	if again := p.u32(b[length-4:]); again != length {
 		return nil, p.corrupt("the two lengths of a block differ, %d and %d", length, again)
 	}
 	p.w.take(int(length))
@@ -171,14 +180,8 @@ func (p *pcapngFile) enhanced(b []byte, f *Frame) (bool, *Error) {
 	if len(b) < 20 {
 		return false, p.corrupt("a packet block is too short")
 	}
-	var index, high, low, captured, wire uint32
-	if p.big {
-		index, high, low = binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
-		captured, wire = binary.BigEndian.Uint32(b[12:]), binary.BigEndian.Uint32(b[16:])
-	} else {
-		index, high, low = binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint32(b[8:])
-		captured, wire = binary.LittleEndian.Uint32(b[12:]), binary.LittleEndian.Uint32(b[16:])
-	}
+	index, high, low := p.u32(b), p.u32(b[4:]), p.u32(b[8:])
+	captured, wire := p.u32(b[12:]), p.u32(b[16:])
 	return p.packet(f, index, uint64(high)<<32|uint64(low), captured, wire, b[20:])
 }
 
@@ -188,8 +191,8 @@ func (p *pcapngFile) old(b []byte, f *Frame) (bool, *Error) {
 		return false, p.corrupt("a packet block is too short")
 	}
 	index, drops := uint32(p.order.Uint16(b)), p.order.Uint16(b[2:])
-	ts := uint64(p.order.Uint32(b[4:]))<<32 | uint64(p.order.Uint32(b[8:]))
-	ok, err := p.packet(f, index, ts, p.order.Uint32(b[12:]), p.order.Uint32(b[16:]), b[20:])
+	ts := uint64(p.u32(b[4:]))<<32 | uint64(p.u32(b[8:]))
+	ok, err := p.packet(f, index, ts, p.u32(b[12:]), p.u32(b[16:]), b[20:])
 	if ok && drops != 0xffff { // 0xffff: not known
 		p.dropped(index, uint64(drops))
 	}
@@ -202,7 +205,7 @@ func (p *pcapngFile) simple(b []byte, f *Frame) (bool, *Error) {
 	if len(b) < 4 {
 		return false, p.corrupt("a packet block is too short")
 	}
-	wire := p.order.Uint32(b)
+	wire := p.u32(b)
 	captured := min(wire, uint32(len(b)-4))
 	if len(p.interfaces) > 0 && p.interfaces[0].snap > 0 {
 		captured = min(captured, p.interfaces[0].snap)

@@ -46,12 +46,14 @@ func (w *walk) frame(d *Decoder, f *Frame, seg *reassembly.Segment) Skip {
 	seg.Tag, seg.Tunnel, seg.VLAN = w.tag, w.tunnel, w.vlan
 	seg.LengthUnknown = seg.LengthUnknown || w.unsure
 	q := &d.quality
+	if seg.Quoted() { // its length is often unknown, which is no fault of the capture
+		q.Quoted++
+		return NotSkipped
+	}
 	if seg.LengthUnknown {
 		q.LengthUnknown++
 	}
-	if seg.Quoted() {
-		q.Quoted++
-	} else if w.ips > 1 {
+	if w.ips > 1 {
 		q.Tunnelled++
 	}
 	if w.part {
