@@ -165,7 +165,9 @@ func (z *zeek) segment(r *rec, ports [2]uint16) {
 	if e.advance(r, end) && e.copies.tick() {
 		z.tell(x, 'T')
 	}
-	z.move(r, x)
+	if e.state != zeekEstablished || r.flags&(FlagSYN|FlagFIN|FlagRST) != 0 {
+		z.move(r, x)
+	}
 	if r.flags&FlagACK != 0 && seqnum.Less(p.stream.next, r.ack) {
 		z.gaps(1-x, r.ack)
 	}
