@@ -27,9 +27,14 @@ type analysis struct {
 	interrupted bool
 }
 
+// sink takes connections as they retire.
+type sink interface {
+	Add(l *reassembly.Lifecycle) error
+}
+
 // run reads to the end of the capture, to the count, or until it is interrupted.
 // Damage of a file is no error here: trace tells it.
-func (a *analysis) run(o reassembly.Options, w *report.Writer) error {
+func (a *analysis) run(o reassembly.Options, w sink) error {
 	var failed error // of the report; the tracker has no use for it
 	news := false
 	o.Emit = func(l *reassembly.Lifecycle) {

@@ -44,7 +44,7 @@ const (
 func (f *flags) register(c *cobra.Command) {
 	s := c.Flags()
 	s.SortFlags = false
-	s.StringVar(&f.format, "format", string(report.Text), "`FORM` of the report: "+formatList())
+	s.StringVar(&f.format, "format", string(report.Text), "`FORM` of the report: "+formatList()+" (into the directory -o)")
 	s.StringVarP(&f.output, "output", "o", "", "write the report to `FILE` instead of standard output")
 	s.BoolVarP(&f.all, "all", "a", false, "list every connection; text has only those with findings otherwise")
 	s.BoolVar(&f.explain, "explain", false, "text: print under each finding what it means and what could overturn it")
@@ -98,7 +98,7 @@ func (f *flags) complete(c *cobra.Command) {
 	})
 }
 
-func formatList() string { return join(report.Formats) }
+func formatList() string { return join(append(slices.Clone(report.Formats), formatParquet)) }
 func orderList() string  { return join(report.Orders) }
 
 func join[T ~string](list []T) string {
@@ -160,7 +160,7 @@ func (f *flags) tracker() (reassembly.Options, error) {
 func (f *flags) report() (report.Options, error) {
 	o := report.Options{Format: report.Format(f.format), Sort: report.Order(f.sort), Top: f.top,
 		Text: report.TextOptions{All: f.all, Explain: f.explain}}
-	if !slices.Contains(report.Formats, o.Format) {
+	if !slices.Contains(report.Formats, o.Format) && o.Format != formatParquet {
 		return o, usagef("--format: there is no %q; the formats are %s", f.format, formatList())
 	}
 	if f.sort != "" && !slices.Contains(report.Orders, o.Sort) {

@@ -64,6 +64,9 @@ func (r *reading) run(cmd *cobra.Command, paths []string, wordsAfterRead bool) e
 	if err != nil {
 		return err
 	}
+	if form.Format == formatParquet {
+		return r.columns(cmd, paths, wordsAfterRead, core, form, choice)
+	}
 	r.stop = listen()
 	defer r.stop.close()
 	in, err := capture.Open(paths, capture.Options{Stdin: r.stop.reader(r.in)})
