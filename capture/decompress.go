@@ -17,7 +17,9 @@ import (
 // decompressor's window, whose size is bounded whatever the file claims, and
 // ours. A file that expands a million times is slow to read but not large.
 
-const maxDictionary = 128 << 20 // of zstd and xz; 'xz -9' and 'zstd --ultra -22' stay within
+// maxDictionary bounds what zstd and xz reserve because a header says so; it is
+// touched only as far as the data goes. 'xz -9' and 'zstd --ultra -22' stay within.
+const maxDictionary = 128 << 20
 
 // decompress gives a window onto the capture itself and what that capture is.
 func decompress(w *window, info *FileInfo, size int, in *input) (*window, format, *Error) {
