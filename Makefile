@@ -5,6 +5,7 @@
 FILE     ?= fixtures/kernel/07a_last_ack_lost_after.pcap
 FUZZTIME ?= 10s
 COUNT    ?= 6
+SOAK     ?= 1h
 
 # Where pcap.h is missing, or there is no C compiler, the program is built in
 # pure Go: all of it but BPF text expressions.
@@ -64,6 +65,10 @@ bench: ## benchmarks into bench.txt; BASE=old.txt compares
 
 fuzz: ## each fuzz target for FUZZTIME
 	@$(ENV) .ci/fuzz '$(FUZZTIME)' $(TAGS)
+
+.PHONY: soak
+soak: ## the model test on fresh cases for SOAK
+	$(ENV) FINWAIT_SOAK='$(SOAK)' go test $(TAGS) -timeout 0 -run '^TestModel$$' -v ./reassembly
 
 golden: ## rewrite golden files and generated documents; review the diff
 	@for dir in $$(grep -rlE 'flag\.Bool\("update"' --include='*_test.go' capture cmd fixtures reassembly report | xargs -n1 dirname | sort -u); do \

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/finwait/finwait/reassembly/seqnum"
-	"github.com/finwait/finwait/reassembly/tcpstate"
 )
 
 // This file: what a segment refutes of the receipts presumed before it (rules
@@ -36,7 +35,7 @@ func (m *machine) refute(i int32) bool {
 	}
 	changed := false
 	if r.flags&FlagRST != 0 {
-		return m.refuteByRST(i, x)
+		return m.refuteByRST(i, x) || m.notCovered(i, x)
 	}
 	if m.proveArrivals(i, x) {
 		changed = true
@@ -340,228 +339,16 @@ func (m *machine) notCovered(i int32, x int) bool {
 			continue
 		}
 		if r.at <= o.at+m.late(x) {
-			k.until = i
-			m.judge(j, delayed, i, whyCrossed)
+			for n := j; n < i; n++ { // and what the peer sent after it
+				if q := &m.recs[n]; n == j || m.own(n, 1-x) && m.marks[n].recv != notReceived && q.pureACK() && q.seq == p.fin+1 {
+					m.marks[n].until = i
+					m.judge(n, delayed, i, whyCrossed)
+				}
+			}
 		} else {
 			m.judge(j, notReceived, i, whyNotCovered)
 		}
 		changed = true
-	}
-	return changed
-}
-
-// missFIN: side x's first segment that covers the peer's FIN begins one past
-// its known end: a FIN of its own was missed (rule 6). Data at that place later
-// shows that it was only a byte.
-func (m *machine) missFIN(i int32, x int) bool {
-	r, k, s, p := &m.recs[i], &m.marks[i], &m.snd[x], &m.snd[1-x]
-	if r.span() > 0 {
-		return m.noneMissed(i, x) || r.flags&FlagFIN != 0 && s.finRec == i && m.firstFINMissed(i, x)
-	}
-	if r.flags&(FlagACK|FlagFIN|FlagSYN) != FlagACK || s.hasFIN || !p.hasFIN || !k.hadEnd || r.seq != k.prevEnd+1 ||
-		seqnum.Less(r.ack, p.fin+1) || k.hadAck && seqnum.LessEq(p.fin+1, k.prevAck) {
-		return false
-	}
-	copies, last := 0, int32(-1)
-	for j := range i {
-		if m.own(j, 1-x) && m.recs[j].flags&(FlagFIN|FlagRST) == FlagFIN {
-			copies, last = copies+1, j
-		}
-	}
-	switch {
-	case copies == 1:
-		k.missed = missedInEstablished
-		m.marks[last].until = i
-		m.judge(last, delayed, i, whyCrossed)
-	case copies > 1:
-		k.missed = missedInCloseWait
-	}
-	return copies > 0
-}
-
-// noneMissed: where a FIN was thought to have been missed there was only a
-// byte, or the FIN stands behind it.
-func (m *machine) noneMissed(i int32, x int) bool {
-	r := &m.recs[i]
-	for j := range i {
-		o, k := &m.recs[j], &m.marks[j]
-		if k.missed == noMissedFIN || o.side() != x || !seqnum.Less(o.seq, r.end()) && (r.flags&FlagFIN != 0 || r.end() != o.seq) {
-			continue
-		}
-		m.unmiss(j)
-		return true
-	}
-	return false
-}
-
-// unmiss takes back that a FIN was missed just before segment j.
-func (m *machine) unmiss(j int32) {
-	m.marks[j].missed = noMissedFIN
-	for n := range j {
-		if f := &m.marks[n]; f.recv == delayed && f.until == j {
-			m.judge(n, received, -1, "")
-			f.until = -1
-		}
-	}
-}
-
-// overtakenFIN: the FIN thought missed was only overtaken, and acknowledges the
-// peer's: it was sent after that one came.
-func (m *machine) overtakenFIN(i int32, x int) bool {
-	if m.recs[i].flags&FlagFIN == 0 || !m.snd[1-x].hasFIN || !m.acks(i, m.snd[1-x].fin+1) {
-		return false
-	}
-	for j := range i {
-		if m.marks[j].missed != noMissedFIN && m.recs[j].side() == x {
-			m.unmiss(j)
-			return true
-		}
-	}
-	return false
-}
-
-// firstFINMissed: the first FIN seen of side x stands below a segment sent
-// before: nothing but that FIN can have been in its place, so it was first sent
-// before that segment (rule 6).
-func (m *machine) firstFINMissed(i int32, x int) bool {
-	fin := m.recs[i].end()
-	for j := range i {
-		o, k := &m.recs[j], &m.marks[j]
-		if !m.own(j, x) || o.flags&(FlagSYN|FlagRST) != 0 || o.seq != fin {
-			continue
-		}
-		if k.missed != noMissedFIN {
-			return false
-		}
-		if p := &m.snd[1-x]; p.hasFIN && o.flags&FlagACK != 0 && seqnum.LessEq(p.fin+1, o.ack) {
-			return false // it had the peer's FIN by then: which came first is not known
-		}
-		k.missed = missedInEstablished
-		return true
-	}
-	return false
-}
-
-// refuteRST: side x goes on after a reset that should have killed it, or that
-// it is said to have sent (rules 14c and 17).
-func (m *machine) refuteRST(i int32, x int) bool {
-	changed := false
-	if m.e[x].state != tcpstate.Closed {
-		return false
-	}
-	for j := i - 1; j >= 0; j-- {
-		o, k := &m.recs[j], &m.marks[j]
-		if o.flags&FlagRST == 0 || o.bits&(recNext|recOld|recICMP) != 0 {
-			continue
-		}
-		if o.side() == x {
-			if !k.unsent && m.causedClosed(x, j) && !m.mayFollowRST(i, j, x) {
-				k.unsent = true
-				k.refuter, k.reason = i, whyForged
-				changed = true
-			}
-			continue
-		}
-		if (k.recv == received || k.recv == delayed) && m.causedClosed(x, j) {
-			for n := j; n < i; n++ { // nor has it any of the copies that a burst draws
-				if m.own(n, 1-x) && m.recs[n].flags&FlagRST != 0 && m.marks[n].recv != notReceived {
-					m.outlived(n, i, x)
-				}
-			}
-			changed = true
-		}
-	}
-	return changed
-}
-
-// outlived: side x sent segment i without having received reset n.
-func (m *machine) outlived(n, i int32, x int) {
-	if m.recs[i].at > m.recs[n].at+m.late(x) {
-		m.judge(n, notReceived, i, whyStillAlive)
-		return
-	}
-	m.marks[n].until = i // sent before the reset came
-	m.judge(n, delayed, i, whyCrossed)
-}
-
-// causedClosed: side x is CLOSED because of reset j.
-func (m *machine) causedClosed(x int, j int32) bool {
-	s := m.e[x].last()
-	if s == nil || s.state != tcpstate.Closed {
-		return false
-	}
-	if s.rec == j {
-		return true
-	}
-	for _, p := range s.proofs {
-		if p == m.recs[j].pkt {
-			return true
-		}
-	}
-	return false
-}
-
-// mayFollowRST: a segment that passed the tap after the reset but was sent
-// before it, or is outside the sequence space of the connection.
-func (m *machine) mayFollowRST(i, j int32, x int) bool {
-	r, o := &m.recs[i], &m.recs[j]
-	if r.flags&FlagSYN != 0 {
-		return true
-	}
-	return r.bits&o.bits&recTS != 0 && seqnum.Less(r.tsval, o.tsval)
-}
-
-// refuteByRST: a bare reset says that its sender has no connection: steps that
-// rest on a FIN, SYN-ACK or third ACK it never acknowledged fall (rule 14b).
-func (m *machine) refuteByRST(i int32, x int) bool {
-	r, e := &m.recs[i], &m.e[x]
-	if r.flags&FlagACK != 0 || len(e.steps) == 0 || m.refusesOldACK(i, x) {
-		return false
-	}
-	cause := m.answered(i, x)
-	if cause < 0 {
-		return false
-	}
-	changed := false
-	if m.marks[cause].recv == notReceived && m.marks[cause].reason == whyResent {
-		m.judge(cause, ackOnly, i, whyRefusedRST) // it came, and drew the reset
-		changed = true
-	}
-	for n := range e.steps {
-		s := &e.steps[n]
-		if s.ev != Presumed || s.rec < 0 || m.marks[s.rec].recv != received && m.marks[s.rec].recv != delayed {
-			continue
-		}
-		o := &m.recs[s.rec]
-		switch s.state {
-		case tcpstate.CloseWait, tcpstate.Closing, tcpstate.TimeWait:
-			if (o.flags&FlagFIN != 0 || m.e[x].sawFIN) && s.rec >= cause {
-				v := ackOnly
-				if m.marks[s.rec].recv == delayed { // by then its sender was gone
-					v = notReceived
-				}
-				m.judge(s.rec, v, i, whyRefusedRST)
-				changed = true
-			}
-		case tcpstate.FinWait2:
-			if s.rec > cause && !m.acks(cause, m.snd[x].fin+1) { // it was gone before that ACK came
-				for j := s.rec; j < i; j++ { // nor did any later one
-					if m.own(j, 1-x) && m.marks[j].recv == received && m.acks(j, m.snd[x].fin+1) {
-						m.judge(j, notReceived, i, whyRefusedRST)
-					}
-				}
-				changed = true
-			}
-		case tcpstate.Established:
-			if s.rec >= cause { // nor did anything else that could have opened it
-				for j := s.rec; j < i; j++ {
-					if m.own(j, 1-x) && m.marks[j].recv == received {
-						m.judge(j, notReceived, i, whyRefusedRST)
-					}
-				}
-				changed = true
-			}
-		}
 	}
 	return changed
 }

@@ -1,0 +1,97 @@
+package reassembly
+
+import "github.com/finwait/finwait/reassembly/seqnum"
+
+// This file: FINs that the tap did not see (rule 6).
+
+// missFIN: side x's first segment that covers the peer's FIN begins one past
+// its known end: a FIN of its own was missed (rule 6). Data at that place later
+// shows that it was only a byte.
+func (m *machine) missFIN(i int32, x int) bool {
+	r, k, s, p := &m.recs[i], &m.marks[i], &m.snd[x], &m.snd[1-x]
+	if r.span() > 0 {
+		return m.noneMissed(i, x) || r.flags&FlagFIN != 0 && s.finRec == i && m.firstFINMissed(i, x)
+	}
+	if r.flags&(FlagACK|FlagFIN|FlagSYN) != FlagACK || s.hasFIN || !p.hasFIN || !k.hadEnd || r.seq != k.prevEnd+1 ||
+		seqnum.Less(r.ack, p.fin+1) || k.hadAck && seqnum.LessEq(p.fin+1, k.prevAck) {
+		return false
+	}
+	copies, last := 0, int32(-1)
+	for j := range i {
+		if m.own(j, 1-x) && m.recs[j].flags&(FlagFIN|FlagRST) == FlagFIN {
+			copies, last = copies+1, j
+		}
+	}
+	switch {
+	case copies == 1:
+		k.missed = missedInEstablished
+		m.marks[last].until = i
+		m.judge(last, delayed, i, whyCrossed)
+	case copies > 1:
+		k.missed = missedInCloseWait
+	}
+	return copies > 0
+}
+
+// noneMissed: where a FIN was thought to have been missed there was only a
+// byte, or the FIN stands behind it.
+func (m *machine) noneMissed(i int32, x int) bool {
+	r := &m.recs[i]
+	for j := range i {
+		o, k := &m.recs[j], &m.marks[j]
+		if k.missed == noMissedFIN || o.side() != x || !seqnum.Less(o.seq, r.end()) && (r.flags&FlagFIN != 0 || r.end() != o.seq) {
+			continue
+		}
+		m.unmiss(j)
+		return true
+	}
+	return false
+}
+
+// unmiss takes back that a FIN was missed just before segment j.
+func (m *machine) unmiss(j int32) {
+	m.marks[j].missed = noMissedFIN
+	for n := range j {
+		if f := &m.marks[n]; f.recv == delayed && f.until == j {
+			m.judge(n, received, -1, "")
+			f.until = -1
+		}
+	}
+}
+
+// overtakenFIN: the FIN thought missed was only overtaken, and acknowledges the
+// peer's: it was sent after that one came.
+func (m *machine) overtakenFIN(i int32, x int) bool {
+	if m.recs[i].flags&FlagFIN == 0 || !m.snd[1-x].hasFIN || !m.acks(i, m.snd[1-x].fin+1) {
+		return false
+	}
+	for j := range i {
+		if m.marks[j].missed != noMissedFIN && m.recs[j].side() == x {
+			m.unmiss(j)
+			return true
+		}
+	}
+	return false
+}
+
+// firstFINMissed: the first FIN seen of side x stands below a segment sent
+// before: nothing but that FIN can have been in its place, so it was first sent
+// before that segment (rule 6).
+func (m *machine) firstFINMissed(i int32, x int) bool {
+	fin := m.recs[i].end()
+	for j := range i {
+		o, k := &m.recs[j], &m.marks[j]
+		if !m.own(j, x) || o.flags&(FlagSYN|FlagRST) != 0 || o.seq != fin {
+			continue
+		}
+		if k.missed != noMissedFIN {
+			return false
+		}
+		if p := &m.snd[1-x]; p.hasFIN && o.flags&FlagACK != 0 && seqnum.LessEq(p.fin+1, o.ack) {
+			return false // it had the peer's FIN by then: which came first is not known
+		}
+		k.missed = missedInEstablished
+		return true
+	}
+	return false
+}

@@ -1,0 +1,177 @@
+package reassembly_test
+
+import (
+	"cmp"
+	"os"
+	"reflect"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/finwait/finwait/reassembly"
+	"github.com/finwait/finwait/reassembly/anomaly"
+)
+
+// The model test: random pairs of endpoints with random programs talk over a
+// path that loses, copies and reorders, with a tap in it. The model knows what
+// each endpoint really did; the Tracker sees the tap only, and must be right
+// about all that it calls certain.
+//
+// FINWAIT_SOAK=1h runs fresh cases for so long ('make soak');
+// FINWAIT_MODEL_SEED=n replays one case and prints it.
+
+const modelCases = 4000
+
+var digits = regexp.MustCompile(`\d+`)
+
+// failure is a case in which something was wrong.
+type failure struct {
+	what  string
+	sim   *sim
+	lives []*reassembly.Lifecycle
+}
+
+// tally sums up the cases of one level.
+type tally struct {
+	cases, ends, hidden, exact, steps, certain int
+	inexact                                    []uint64
+}
+
+func (t *tally) add(seed uint64, v *verdict) {
+	t.cases++
+	t.ends += v.ends
+	t.exact += v.exact
+	t.steps += v.steps
+	t.certain += v.certain
+	t.hidden += v.hidden
+	if len(v.inexact) > 0 && len(t.inexact) < 20 {
+		t.inexact = append(t.inexact, seed)
+	}
+}
+
+func TestModel(t *testing.T) {
+	if one := os.Getenv("FINWAIT_MODEL_SEED"); one != "" {
+		seed, err := strconv.ParseUint(one, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, lives, v := runCase(seed)
+		t.Logf("%s\nnot exact: %v\nfaults:\n%s", s.trace(lives), v.inexact, strings.Join(v.faults, "\n"))
+		if len(v.faults) > 0 {
+			t.Fail()
+		}
+		return
+	}
+	if soak := os.Getenv("FINWAIT_SOAK"); soak != "" {
+		d, err := time.ParseDuration(soak)
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		runModel(t, uint64(start.Unix())<<20, func(int) bool { return time.Since(start) < d })
+		return
+	}
+	runModel(t, 0, func(n int) bool { return n < modelCases })
+}
+
+// runCase simulates, tracks twice and judges one case.
+func runCase(seed uint64) (*sim, []*reassembly.Lifecycle, *verdict) {
+	s := run(makeParams(seed))
+	lives := trackCase(s, s.end(), anomaly.Check)
+	v := check(s, lives)
+	if again := trackCase(s, s.end(), anomaly.Check); !reflect.DeepEqual(lives, again) {
+		v.fault("the same packets gave another report")
+	}
+	return s, lives, v
+}
+
+// TestModelInterleaved feeds many cases to one Tracker, packet by packet in the
+// order of time: each must be told as if it were alone.
+func TestModelInterleaved(t *testing.T) {
+	const cases = 64
+	var sims []*sim
+	var all []*packet
+	end := int64(0)
+	for n := range cases {
+		s := run(makeParams(uint64(1_000_000 + n)))
+		for _, k := range s.frames { // a file of its own, so that its packets keep their names
+			k.seg.Packet = reassembly.MakePacket(n, k.frame.Number())
+		}
+		sims, all = append(sims, s), append(all, s.frames...)
+		end = max(end, epoch+s.p.Length)
+	}
+	slices.SortStableFunc(all, func(a, b *packet) int { return cmp.Compare(a.tapAt, b.tapAt) })
+	told := make([][]*reassembly.Lifecycle, cases)
+	tr := reassembly.NewTracker(reassembly.Options{Check: anomaly.Check, Emit: func(l *reassembly.Lifecycle) {
+		told[l.First.File()] = append(told[l.First.File()], l)
+	}})
+	for _, k := range all {
+		tr.Add(&k.seg)
+	}
+	tr.Advance(end)
+	tr.Close()
+	for n, s := range sims {
+		alone := trackCase(s, end, anomaly.Check)
+		for _, lives := range [][]*reassembly.Lifecycle{alone, told[n]} {
+			slices.SortFunc(lives, func(a, b *reassembly.Lifecycle) int { return cmp.Compare(a.First, b.First) })
+			for _, l := range lives { // numbered in the order of their capture
+				l.ID, l.Stream, l.Reuses, l.ReusedBy = 0, 0, min(l.Reuses, 1), min(l.ReusedBy, 1)
+			}
+		}
+		if !reflect.DeepEqual(alone, told[n]) {
+			t.Errorf("seed %d is told otherwise among others than alone", s.p.Seed)
+		}
+	}
+}
+
+// runModel runs the cases from a seed on for as long as more says so.
+func runModel(t *testing.T, first uint64, more func(int) bool) {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	tallies := make([]tally, len(levels))
+	kinds, worst := map[string]int{}, map[string]failure{}
+	n := 0
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for {
+				mu.Lock()
+				if !more(n) || len(kinds) >= 20 {
+					mu.Unlock()
+					return
+				}
+				seed := first + uint64(n)
+				n++
+				mu.Unlock()
+				s, lives, v := runCase(seed)
+				mu.Lock()
+				tallies[s.p.Level].add(seed, v)
+				for _, f := range v.faults {
+					kind := digits.ReplaceAllString(f, "n")
+					kinds[kind]++
+					if w := worst[kind]; w.sim == nil || len(s.packets) < len(w.sim.packets) {
+						worst[kind] = failure{f, s, lives} // the shortest is the easiest to read
+					}
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	for kind, w := range worst {
+		t.Errorf("%d times, such as: %s\n%s", kinds[kind], w.what, w.sim.trace(w.lives))
+	}
+	for i := range tallies {
+		a, l := &tallies[i], &levels[i]
+		exact := float64(a.exact) / float64(max(a.ends, 1))
+		t.Logf("%-18s %7d connections, %d closes that no packet shows, exact paths %6.2f %%, certain steps %5.1f %%, not exact: seeds %v",
+			l.name, a.cases, a.hidden, 100*exact, 100*float64(a.certain)/float64(max(a.steps, 1)), a.inexact)
+		if exact < l.floor {
+			t.Errorf("%s: %.2f %% of the paths are exact, fewer than %.1f %%", l.name, 100*exact, 100*l.floor)
+		}
+	}
+}
