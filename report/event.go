@@ -1,7 +1,6 @@
 package report
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 )
@@ -66,7 +65,7 @@ type Interval struct {
 // AppendJSON appends the event as one line, without its end.
 func (e *Event) AppendJSON(b []byte) []byte {
 	e.Type = TypeEvent
-	text, err := json.Marshal(e)
+	text, err := marshal(e)
 	if err != nil {
 		// No value of an Event is beyond JSON.
 		panic(err)

@@ -17,6 +17,8 @@ type Watch struct {
 	// Tell receives what happened; the Event is valid during the call. nil: it
 	// only counts.
 	Tell func(*Event)
+	// Opened receives each connection once when it is decided how it opened.
+	Opened func(*reassembly.Lifecycle)
 	// Steps tells each step of a history too.
 	Steps bool
 	// MinSeverity leaves out findings below it.
@@ -148,6 +150,9 @@ func (w *Watch) tellEnds(l *reassembly.Lifecycle, k *watched, last bool) {
 	if !k.opened && (decided || last) {
 		k.opened = true
 		w.Counts.Opens[l.Open]++
+		if w.Opened != nil {
+			w.Opened(l)
+		}
 		w.tell(Event{Event: EventOpen, At: openedAt(l), Open: &Open{Kind: OpenKind(l.Open.String())}}, l)
 	}
 	if !k.closed && l.Close != reassembly.CloseNone && l.Close != reassembly.CloseHalf {
@@ -315,4 +320,19 @@ func (c *Counts) Interval(open int) Interval {
 		}
 	}
 	return i
+}
+
+// Sample is what a live capture knows of itself at a moment.
+type Sample struct {
+	At       Time
+	Open     int     // connections in the table
+	Packets  uint64  // captured
+	Bytes    uint64  // on the wire
+	Dropped  uint64  // packets that the kernel lost because its buffer was full
+	Missed   uint64  // packets that the interface or its driver lost
+	Unsaid   uint64  // lines of output that were left out
+	Unkept   uint64  // packets that --write left out
+	Lag      Seconds // how far behind the clock the analysis is
+	Down     bool    // the interface is down
+	Finished bool
 }
