@@ -44,12 +44,16 @@ Exit status:
 
 // addCI adds the commands that serve fixtures and CI.
 func addCI(root *cobra.Command, usage string, s streams) {
-	check := newCheck(s)
-	check.SetUsageTemplate(usage + checkExit)
-	root.AddCommand(check)
+	for _, c := range []struct {
+		command *cobra.Command
+		exit    string
+	}{{newCheck(s), checkExit}, {newDiff(s), diffExit}, {newSynth(s), synthExit}, {newScript(s), scriptExit}} {
+		c.command.SetUsageTemplate(usage + c.exit)
+		root.AddCommand(c.command)
+	}
 }
 
-// checking is one run of the command check.
+// checking is one run of the command check, or of another that judges captures.
 type checking struct {
 	*flags
 	streams
