@@ -69,7 +69,7 @@ func (m *machine) tellLostACKs(i int32, x int, lost []int32) {
 		l.carriers = l.carriers[n-15:]
 	}
 	first := lost[0]
-	if a := &m.recs[first]; r.bits&a.bits&recTS != 0 && r.flags&FlagACK != 0 && m.marks[first].tsNew && seqnum.Less(r.tsecr, a.tsval) {
+	if a := &m.recs[first]; r.bits&a.bits&recTS != 0 && r.flags&FlagACK != 0 && m.marks[first].tsNew && seqnum.Less(r.tsecr, a.tsval) && m.plausibleEcho(r) {
 		l.conf = Certain // the copy's echo is older than the ACK (section 2.2, row 3)
 	}
 	l.lastACK = r.flags&FlagFIN != 0 && m.firstFINCovered(x)

@@ -123,8 +123,11 @@ func (h *secondHeap) Pop() any {
 	return x
 }
 
+// second is the bucket of an expiry: the first whole second after it.
+func second(at int64) int64 { return at/1e9 + 1 }
+
 func (w *wheel) add(i uint32, at int64) int64 {
-	sec := at/1e9 + 1
+	sec := second(at)
 	b, ok := w.buckets[sec]
 	if !ok {
 		heap.Push(&w.due, sec)
@@ -134,12 +137,12 @@ func (w *wheel) add(i uint32, at int64) int64 {
 }
 
 // pop takes out the earliest bucket if its second has passed.
-func (w *wheel) pop(now int64) ([]uint32, bool) {
+func (w *wheel) pop(now int64) (b []uint32, sec int64, ok bool) {
 	if len(w.due) == 0 || w.due[0]*1e9 > now {
-		return nil, false
+		return nil, 0, false
 	}
-	sec := heap.Pop(&w.due).(int64)
-	b := w.buckets[sec]
+	sec = heap.Pop(&w.due).(int64)
+	b = w.buckets[sec]
 	delete(w.buckets, sec)
-	return b, true
+	return b, sec, true
 }

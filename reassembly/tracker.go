@@ -154,7 +154,9 @@ func (t *Tracker) log(i uint32, s *Segment, x int, extra uint8) {
 		c.follow(s, x)
 		if c.packets == 1 {
 			c.stream = t.stream(c, s)
-			c.deadline = t.wheel.add(i, t.expiry(c))
+		}
+		if c.packets == 1 || s.Flags&(FlagFIN|FlagRST) != 0 {
+			t.schedule(i, c)
 		}
 	}
 	if t.o.Live {
@@ -218,6 +220,14 @@ func (t *Tracker) feed(m *machine, c *conn) {
 	}
 }
 
+// schedule puts connection i into the wheel, or forward in it when it may now
+// expire sooner. Later expiry waits for the entry to come up.
+func (t *Tracker) schedule(i uint32, c *conn) {
+	if at := t.expiry(c); c.deadline == 0 || second(at) < c.deadline {
+		c.deadline = t.wheel.add(i, at)
+	}
+}
+
 // expiry is when a connection ends by silence, ns since the epoch.
 func (t *Tracker) expiry(c *conn) int64 {
 	fins := c.side[0].bits&csFIN/csFIN + c.side[1].bits&csFIN/csFIN
@@ -249,9 +259,8 @@ func (t *Tracker) expire() {
 		i  uint32
 	}
 	var due []dueConn
-	for len(t.wheel.due) > 0 {
-		sec := t.wheel.due[0]
-		b, ok := t.wheel.pop(t.now)
+	for {
+		b, sec, ok := t.wheel.pop(t.now)
 		if !ok {
 			return
 		}
@@ -259,9 +268,10 @@ func (t *Tracker) expire() {
 		for _, i := range b {
 			c := t.conn(i)
 			if !c.used || c.deadline != sec {
-				continue // the place was used again
+				continue // an entry that was moved, or of a connection before
 			}
-			if at := t.expiry(c); at > t.now || at/1e9+1 > c.deadline {
+			c.deadline = 0
+			if at := t.expiry(c); second(at) > sec {
 				c.deadline = t.wheel.add(i, at)
 			} else {
 				due = append(due, dueConn{at, c.id, i})
