@@ -390,12 +390,19 @@ func (d *Ladder) addUnseen(f *reassembly.Finding, n int, b *Builder) {
 // addTimeWait ends a TIME-WAIT that outlasts the trace.
 func (d *Ladder) addTimeWait(l *reassembly.Lifecycle) {
 	for _, side := range []reassembly.Side{reassembly.Client, reassembly.Server} {
-		if e := &l.Endpoints[side]; e.InTimeWait {
-			d.Rows = append(d.Rows, LadderRow{
-				Kind: RowTimeWait, Relative: Seconds(l.End - l.Start), From: SideName(side.String()),
-				Left: TimeLeft{true, Seconds(e.TimeWaitLeast), Seconds(e.TimeWaitMost)},
-			})
+		e := &l.Endpoints[side]
+		if !e.InTimeWait {
+			continue
 		}
+		row := LadderRow{
+			Kind: RowTimeWait, Relative: Seconds(l.End - l.Start), From: SideName(side.String()),
+			Left: TimeLeft{true, Seconds(e.TimeWaitLeast), Seconds(e.TimeWaitMost)},
+		}
+		if last := len(d.Rows) - 1; last >= 0 && d.Rows[last].Kind == RowTimeWait && d.Rows[last].Left == row.Left {
+			d.Rows[last].From = SideName(reassembly.Both.String())
+			continue
+		}
+		d.Rows = append(d.Rows, row)
 	}
 }
 

@@ -24,7 +24,7 @@ type LadderOptions struct {
 
 const (
 	defaultLadderWidth = 100
-	leastLadderWidth   = 60
+	leastLadderWidth   = 72
 	wideLadder         = 124 // from here on notes stand beside the row, not below it
 	mostArrow          = 56
 	leastArrow         = 20
@@ -75,6 +75,7 @@ func (d *Ladder) WriteText(w io.Writer, o LadderOptions) error {
 	if d.Dropped > 0 {
 		t.block("    ", "the first "+plural(d.Dropped, "packet")+" are remembered no more: numbers count from the first one shown")
 	}
+	t.contents()
 	t.head()
 	for i := range d.Rows {
 		t.row(&d.Rows[i])
@@ -127,6 +128,26 @@ func (r *LadderRow) packetName() string {
 	return packetName(r.Packet, r.File)
 }
 
+// contents tells at which packets there is something to see.
+func (t *ladderText) contents() {
+	for n := range t.d.Connection.Findings {
+		f := &t.d.Connection.Findings[n]
+		if f.Severity == "info" && !t.o.Info {
+			continue
+		}
+		t.heading("  ", t.severity(f.Severity, pad(string(f.Severity), 7))+"  "+t.paint(bold, string(f.ID)), "at packet "+t.d.toldAt(n)+", "+f.where())
+	}
+}
+
+// heading is a finding's name and what is known of it, in one line where it fits.
+func (t *ladderText) heading(indent, name, words string) {
+	if columns(indent)+columns(name)+2+columns(words) <= t.Width {
+		t.printf("%s%s  %s\n", indent, name, t.paint(dim, words))
+		return
+	}
+	t.printf("%s%s\n%s%s\n", indent, name, indent, t.paint(dim, words))
+}
+
 // head names the columns and both ends.
 func (t *ladderText) head() {
 	names := spread(t.arrow, "client", "tap", "server")
@@ -150,17 +171,20 @@ func (t *ladderText) row(r *LadderRow) {
 	} else {
 		below = wrapAll(notes, t.arrow-2)
 	}
-	lines := max(1, len(r.Client), len(r.Server), len(beside))
+	middle := t.middle(r)
+	lines := max(len(middle), len(r.Client), len(r.Server), len(beside))
 	for i := range lines {
-		clock, packet, middle := "", "", t.blank()
+		clock, packet, between, note := "", "", t.blank(), ""
 		if i == 0 {
-			clock, packet, middle = r.clock(), r.packetName(), t.middle(r)
+			clock, packet = r.clock(), r.packetName()
 		}
-		note := ""
+		if i < len(middle) {
+			between = middle[i]
+		}
 		if i < len(beside) {
 			note = t.paint(dim, beside[i])
 		}
-		t.line(clock, packet, stepAt(r.Client, i), stepAt(r.Server, i), middle, note, r.Kind)
+		t.line(clock, packet, stepAt(r.Client, i), stepAt(r.Server, i), between, note, r.Kind)
 	}
 	for _, note := range below {
 		t.line("", "", nil, nil, t.paint(dim, pad(" "+note, t.arrow)), "", r.Kind)
@@ -243,22 +267,24 @@ func (t *ladderText) blank() string {
 	return string(cells)
 }
 
-// middle is what stands between the lifelines.
-func (t *ladderText) middle(r *LadderRow) string {
+// middle is what stands between the lifelines: at least one line.
+func (t *ladderText) middle(r *LadderRow) []string {
 	if r.Segment != nil {
-		return t.arrowOf(r)
+		return []string{t.arrowOf(r)}
 	}
-	text := r.middle()
-	if text == "" {
-		return t.blank()
+	words := r.middle()
+	if words == "" {
+		return []string{t.blank()}
 	}
-	text = wrap(text, t.arrow-2)[0]
-	before := (t.arrow - columns(text)) / 2
-	text = pad(strings.Repeat(" ", before)+text, t.arrow)
-	if r.Kind == RowGap || r.Kind == RowOmitted {
-		return t.paint(dim, text)
+	lines := wrap(words, t.arrow-2)
+	for i, line := range lines {
+		before := (t.arrow - columns(line)) / 2
+		lines[i] = pad(strings.Repeat(" ", before)+line, t.arrow)
+		if r.Kind == RowGap || r.Kind == RowOmitted {
+			lines[i] = t.paint(dim, lines[i])
+		}
 	}
-	return text
+	return lines
 }
 
 // arrowOf draws a segment. It is drawn from left to right and turned round for
@@ -367,7 +393,7 @@ func segmentColor(r *LadderRow) string {
 // findingAt tells a finding below the packet at which it shows.
 func (t *ladderText) findingAt(f *Finding) {
 	bar := strings.Repeat(" ", t.time+2) + t.severity(f.Severity, string(t.bar)) + " "
-	t.printf("%s%s  %s\n", bar, t.severity(f.Severity, string(f.Severity)+": "+string(f.ID)), t.paint(dim, f.where()))
+	t.heading(bar, t.severity(f.Severity, string(f.Severity)+": "+string(f.ID)), f.where())
 	for _, line := range wrap(clean(f.Detail), max(t.Width-columns(bar), 20)) {
 		t.printf("%s%s\n", bar, line)
 	}

@@ -87,6 +87,14 @@ func (d *Ladder) Limit(n int) {
 			}
 		}
 	}
+	// What stands beside them says what they were about.
+	for i := range d.Rows {
+		if d.Rows[i].tellsFinding() {
+			for near := max(i-2, 0); near <= min(i+2, len(d.Rows)-1); near++ {
+				take(near)
+			}
+		}
+	}
 	for i := 0; left > 0 && i < len(d.Rows); i++ {
 		take(i)
 		take(len(d.Rows) - 1 - i)
@@ -237,7 +245,7 @@ func (s *LadderSegment) labels() []string {
 	}
 	list := []string{join(s.flagWords(true), full), join(words, full), join(words, compact), join(s.Flags, compact)}
 	if s.Len > 0 {
-		list = append(list, join(s.Flags, fmt.Sprintf("%d(%d)", s.Seq, s.Len)))
+		list = append(list, join(s.Flags, fmt.Sprintf("%d:%d(%d)", s.Seq, s.Seq+int64(s.Len), s.Len)), join(s.Flags, fmt.Sprintf("%d(%d)", s.Seq, s.Len)))
 	}
 	return append(list, join(s.Name), s.Flags)
 }
@@ -246,10 +254,10 @@ func (s *LadderSegment) labels() []string {
 // always what matters, and with all set whatever is known.
 func (r *LadderRow) notes(all bool) []string {
 	var list []string
-	if s := r.Segment; s != nil && s.Why != "" {
+	if s := r.Segment; s != nil && s.Why != "" && !r.withdraws(s.Why) {
 		if s.Forged {
 			list = append(list, "not sent by the "+string(r.From)+": "+clean(s.Why))
-		} else if s.Lost != "" && !r.withdraws(s.Why) {
+		} else if s.Lost != "" {
 			list = append(list, "lost behind the tap: "+clean(s.Why))
 		}
 	}
@@ -305,7 +313,7 @@ func (r *LadderRow) middle() string {
 		}
 		text := plural(uint64(r.Omitted), "packet") + " left out"
 		if r.Packet != 0 {
-			text += ", from " + packetName(r.Packet, r.File) + " on"
+			text += " from " + packetName(r.Packet, r.File) + " on"
 		}
 		return text
 	case RowTimeWait:
