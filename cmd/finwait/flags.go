@@ -12,6 +12,7 @@ import (
 	"github.com/finwait/finwait/reassembly"
 	"github.com/finwait/finwait/reassembly/anomaly"
 	"github.com/finwait/finwait/report"
+	"github.com/finwait/finwait/report/html"
 )
 
 // This file is the flags that the commands share, and what they turn into.
@@ -98,7 +99,12 @@ func (f *flags) complete(c *cobra.Command) {
 	})
 }
 
-func formatList() string { return join(append(slices.Clone(report.Formats), formatParquet)) }
+// formats are those of package report and those of its sub-packages.
+func formats() []report.Format {
+	return append(slices.Clone(report.Formats), html.Format, formatParquet)
+}
+
+func formatList() string { return join(formats()) }
 func orderList() string  { return join(report.Orders) }
 
 func join[T ~string](list []T) string {
@@ -160,7 +166,7 @@ func (f *flags) tracker() (reassembly.Options, error) {
 func (f *flags) report() (report.Options, error) {
 	o := report.Options{Format: report.Format(f.format), Sort: report.Order(f.sort), Top: f.top,
 		Text: report.TextOptions{All: f.all, Explain: f.explain}}
-	if !slices.Contains(report.Formats, o.Format) && o.Format != formatParquet {
+	if !slices.Contains(formats(), o.Format) {
 		return o, usagef("--format: there is no %q; the formats are %s", f.format, formatList())
 	}
 	if f.sort != "" && !slices.Contains(report.Orders, o.Sort) {

@@ -84,7 +84,7 @@ func (r *reading) run(cmd *cobra.Command, paths []string, wordsAfterRead bool) e
 	defer out.abort()
 	r.terminal(&form, out)
 	form.Capture = r.describe(in, &core, choice)
-	w, err := report.New(out, form)
+	w, err := r.writer(out, form, &core)
 	if err != nil {
 		return err
 	}

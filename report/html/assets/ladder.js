@@ -87,7 +87,7 @@ function ladderWords(rows, connection) {
 }
 
 function head(g, middle) {
-  return s("g", { class: "heads" },
+  return s("g", { class: "ladder-heads" },
     g.narrow ? null : s("text", { x: 78, y: 16, "text-anchor": "end" }, "time"),
     g.narrow ? null : s("text", { x: 126, y: 16, "text-anchor": "end" }, "packet"),
     s("text", { class: "client", x: g.narrow ? 4 : g.client, y: 16, "text-anchor": g.narrow ? "start" : "middle" }, "client"),

@@ -115,11 +115,11 @@ function graph(sent, heard, view, shift, width, height, side) {
       s("path", { class: "ack-line", d: stepPath(clip(acks), x, y) }),
       heard.filter(inView).map((r) => r.segment.sack.map(([a, b]) => s("line", { class: "sack", x1: px(x(r.t)), x2: px(x(r.t)), y1: px(y(a)), y2: px(y(b)) },
         s("title", {}, `${r.segment.dsack ? "D-SACK" : "SACK"} ${a} to ${b} in packet ${packetName(r.packet, r.file)}`)))),
-      shownSent.map((r) => bar(r, x, y))));
+      shownSent.map((r) => bar(r, x, y, [left + 14, right - 14]))));
 }
 
 // bar is one segment of the sender.
-function bar(r, x, y) {
+function bar(r, x, y, [least, most]) {
   const q = r.segment, at = px(x(r.t));
   const kind = q.lost ? "lost" : ["retransmission", "network-duplicate", "duplicate-frame"].includes(q.kind) ? "copy" : "";
   const title = s("title", {}, `Packet ${packetName(r.packet, r.file)}: ${segmentWords(q)}, ${q.seq} to ${q.end}, at ${span(r.t)}`);
@@ -127,7 +127,7 @@ function bar(r, x, y) {
   if (q.end > q.seq) out.push(s("line", { class: `bar ${kind}`, x1: at, x2: at, y1: px(y(q.seq) + 1), y2: px(Math.min(y(q.end), y(q.seq) - 2)) }, title));
   else out.push(s("circle", { class: "pure", cx: at, cy: px(y(q.seq)), r: 1.5 }, title));
   const letter = q.name === "RST" ? "RST" : q.flags.includes("F") ? "FIN" : q.flags.includes("S") ? "SYN" : q.kind === "retransmission" ? "R" : "";
-  if (letter) out.push(s("text", { class: `letter ${kind} ${q.name}`, x: at, y: px(y(q.end) - 5), "text-anchor": "middle" }, q.lost ? `${letter} ✕` : letter));
+  if (letter) out.push(s("text", { class: `letter ${kind} ${q.name}`, x: Math.min(Math.max(at, least), most), y: px(y(q.end) - 5), "text-anchor": "middle" }, q.lost ? `${letter} ✕` : letter));
   return out;
 }
 
