@@ -101,9 +101,8 @@ func (t *Tracker) Changed(most int, tell func(*Lifecycle)) (more bool) {
 // due moves what fell due into the list.
 func (t *Tracker) due() {
 	g := &t.changes
-	for len(g.wheel.due) > 0 {
-		sec := g.wheel.due[0]
-		list, ok := g.wheel.pop(t.now)
+	for {
+		list, sec, ok := g.wheel.pop(t.now)
 		if !ok {
 			return
 		}
@@ -114,13 +113,7 @@ func (t *Tracker) due() {
 				continue
 			}
 			st.due = 0
-			c := t.conn(i)
-			switch {
-			case !c.used || c.id != st.id:
-			case t.expiry(c) <= t.now:
-				// The table's own wheel still waits for the longest time it might have lasted.
-				t.retire(i, t.expiry(c), t.whyExpired(c))
-			default:
+			if c := t.conn(i); c.used && c.id == st.id {
 				st.marked = true
 				g.list = append(g.list, i)
 			}
@@ -129,8 +122,7 @@ func (t *Tracker) due() {
 }
 
 // lookAgain decides when a connection is told if no segment comes: when its
-// TIME-WAIT is over, when it retires, and before that each time its silence has
-// grown by a quarter.
+// TIME-WAIT is over, and before that each time its silence has grown by a quarter.
 func (t *Tracker) lookAgain(i uint32, st *changeState, l *Lifecycle) {
 	over := true
 	at := t.now + min(max((t.now-l.End)/4, lookSoon), lookLate)
@@ -141,9 +133,7 @@ func (t *Tracker) lookAgain(i uint32, st *changeState, l *Lifecycle) {
 			at = min(at, t.now+max(e.TimeWaitMost, 0))
 		}
 	}
-	end := max(t.expiry(t.conn(i)), t.now)
-	if over {
-		at = end
+	if !over {
+		t.lookAt(i, st, at)
 	}
-	t.lookAt(i, st, min(at, end))
 }
