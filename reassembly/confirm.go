@@ -194,6 +194,11 @@ func (m *machine) provesFinWait2(i int32, s *mstep) bool {
 	if p := &m.snd[1-r.side()]; seqnum.Less(p.contig, p.end) {
 		return false // the echo may be of something that was missed, the peer's FIN say
 	}
+	for j := range s.rec {
+		if m.own(j, 1-r.side()) && m.recs[j].flags&(FlagFIN|FlagRST) == FlagFIN {
+			return false // that may have come first, refuted or not: CLOSING
+		}
+	}
 	a := &m.recs[s.rec]
 	if r.bits&a.bits&recTS == 0 || !m.marks[s.rec].tsNew || r.flags&FlagACK == 0 {
 		return false
