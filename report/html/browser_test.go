@@ -166,12 +166,10 @@ func (b *browser) wait(condition string) {
 const (
 	keyRight  = kb.ArrowRight
 	keyLeft   = kb.ArrowLeft
-	keyDown   = kb.ArrowDown
 	keyEnd    = kb.End
 	keyHome   = kb.Home
 	keyEnter  = kb.Enter
 	keyEscape = kb.Escape
-	keyTab    = kb.Tab
 )
 
 // press types keys at what has the focus.
@@ -188,7 +186,8 @@ func (b *browser) click(selector string) {
 // fill types into an input.
 func (b *browser) fill(selector, text string) {
 	b.t.Helper()
-	b.run(chromedp.SetValue(chromedp.CSS(selector), ""), chromedp.SendKeys(chromedp.CSS(selector), text))
+	b.do(fmt.Sprintf("const e = document.querySelector(%q); e.value = \"\"; e.focus()", selector))
+	b.press(text)
 }
 
 // look sets the size of the window and the theme that the system asks for.
