@@ -38,6 +38,9 @@ func (k *checking) one(path string) (verdict.Capture, error) {
 func (k *checking) judge(path string, f *expect.File, fail expect.FailOn,
 	analyse func(func(*report.Connection)) (verdict.Capture, error)) (verdict.Capture, error) {
 	c := expect.NewChecker(path, f, expect.Options{FailOn: fail, Look: func(id uint64) string {
+		if stem, ok := strings.CutSuffix(path, scriptEnding); ok {
+			return fmt.Sprintf("finwait synth %s -o %s && finwait show %s --conn %d", shellWord(path), shellWord(stem+".pcap"), shellWord(stem+".pcap"), id)
+		}
 		return fmt.Sprintf("finwait show %s --conn %d", shellWord(path), id)
 	}})
 	v, err := analyse(c.Add)

@@ -104,6 +104,7 @@ func TestReadAndWrite(t *testing.T) {
 	c := conn(1, "10.0.0.1:1")
 	line := c.AppendJSON(nil)
 	nd := append([]byte(`{"type":"capture","schema":"finwait/1"}`+"\n"), line...)
+	nd = append(nd, "\n"+`{"type":"summary","connections":1}`...)
 	doc := `{"schema":"finwait/1","connections":[` + string(line) + `]}`
 	for _, text := range []string{string(nd), doc, string(line)} {
 		got, err := Read(strings.NewReader(text))

@@ -26,7 +26,7 @@ func Read(r io.Reader) ([]*report.Connection, error) {
 		}
 		var head struct {
 			Type, Schema string
-			Connections  []*report.Connection
+			Connections  json.RawMessage // a list in a document, a number in a summary
 		}
 		if err := json.Unmarshal(raw, &head); err != nil {
 			return nil, fmt.Errorf("object %d: %w", n, err)
@@ -35,7 +35,13 @@ func Read(r io.Reader) ([]*report.Connection, error) {
 			return nil, fmt.Errorf("object %d: schema %q is not %s", n, head.Schema, report.SchemaID)
 		}
 		known = known || head.Schema != ""
-		list = append(list, head.Connections...)
+		if head.Type == "" && head.Connections != nil {
+			var all []*report.Connection
+			if err := json.Unmarshal(head.Connections, &all); err != nil {
+				return nil, fmt.Errorf("object %d: %w", n, err)
+			}
+			list = append(list, all...)
+		}
 		if head.Type != report.TypeConnection {
 			continue
 		}
