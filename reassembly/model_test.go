@@ -25,7 +25,7 @@ import (
 // FINWAIT_SOAK=1h runs fresh cases for so long ('make soak');
 // FINWAIT_MODEL_SEED=n replays one case and prints it.
 
-const modelCases = 4000
+const modelCases = 2400
 
 var digits = regexp.MustCompile(`\d+`)
 

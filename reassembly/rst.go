@@ -74,7 +74,7 @@ func (m *machine) answered(i int32, x int) int32 {
 			break // an abort: what came before found a connection
 		}
 		if m.own(j, 1-x) && o.flags&(FlagACK|FlagRST) == FlagACK && o.ack == r.seq &&
-			(since || o.len > 0 && s.hasAck && seqnum.Less(s.ack, o.end())) {
+			(since || o.span() > 0 && s.hasAck && seqnum.Less(s.ack, o.end())) {
 			cause = j
 		}
 	}
