@@ -35,9 +35,24 @@ type browser struct {
 
 const tabTime = 60 * time.Second
 
-// open shows a page, or skips the test where there is no browser.
-func open(t testing.TB, page []byte) *browser {
-	t.Helper()
+// started is the browser of all tests: each has a tab of its own.
+var started struct {
+	once  sync.Once
+	ctx   context.Context // nil: there is none
+	err   error
+	close func()
+}
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if started.close != nil {
+		started.close()
+	}
+	os.Exit(status)
+}
+
+// start starts the browser, if there is one.
+func start() {
 	program := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if p, err := exec.LookPath(name); err == nil {
@@ -46,27 +61,50 @@ func open(t testing.TB, page []byte) *browser {
 		}
 	}
 	if program == "" {
+		return
+	}
+	data, err := os.MkdirTemp("", "finwait-browser-*")
+	if err != nil {
+		started.err = err
+		return
+	}
+	flags := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(program), chromedp.UserDataDir(data), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-sync", true), chromedp.NoFirstRun,
+		chromedp.Flag("disable-dev-shm-usage", true), chromedp.WindowSize(1400, 900),
+		chromedp.CombinedOutput(io.Discard)) // what it says of a machine without a screen is of no use
+	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), flags...)
+	ctx, stop := chromedp.NewContext(allocator)
+	started.ctx, started.err = ctx, chromedp.Do(ctx)
+	started.close = func() {
+		stop()
+		stopAllocator()
+		_ = os.RemoveAll(data) // a directory of the system's for such
+	}
+}
+
+// open shows a page in a tab, or skips the test where there is no browser.
+func open(t testing.TB, page []byte) *browser {
+	t.Helper()
+	started.once.Do(start)
+	if started.err != nil {
+		t.Fatalf("browser: %v", started.err)
+	}
+	if started.ctx == nil {
 		t.Skip("no browser: chromium is not installed")
 	}
 	path := filepath.Join(t.TempDir(), "report.html")
 	if err := os.WriteFile(path, page, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	flags := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(program), chromedp.UserDataDir(t.TempDir()), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-sync", true), chromedp.NoFirstRun,
-		chromedp.Flag("disable-dev-shm-usage", true), chromedp.WindowSize(1400, 900),
-		chromedp.CombinedOutput(io.Discard)) // what it says of a machine without a screen is of no use
-	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), flags...)
-	tab, stopTab := chromedp.NewContext(allocator)
+	tab, stopTab := chromedp.NewContext(started.ctx)
 	ctx, stop := context.WithTimeout(tab, tabTime)
 	t.Cleanup(func() {
 		stop()
 		stopTab()
-		stopAllocator()
 	})
 	b := &browser{t: t, ctx: ctx, url: "file://" + path}
-	// The first call starts the browser, which lives as long as its context.
+	// The first call makes the tab, which lives as long as its context.
 	if err := chromedp.Listen(tab, b.listen); err != nil {
 		t.Fatalf("browser: %v", err)
 	}

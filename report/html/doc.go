@@ -1,11 +1,11 @@
 // Package html writes the report that people look at in a browser: one file that
 // holds its data, its style and its scripts, and fetches nothing.
 //
-//	Case ------Check--> log.go     the segments of connections that may be shown in full
-//	Lifecycle --Add---> rows.go    one row a connection, kept in columns
-//	                    detail.go  the worst connections in full
+//	Case ------Check--> detail.go  a connection in full, if it is among the worst so far
+//	Lifecycle --Add---> rows.go    one row a connection, written as columns
 //	                    series.go  states over time, handshake times
 //	           --Close--> page.go  the document: template, data blocks, scripts
+//	                      words.go the summary in words
 //
 // Read writer.go first. The page itself is in assets: page.html.tmpl is the
 // frame, with the summary written out, so that it can be read without scripts;

@@ -120,6 +120,7 @@ func TestBrowserStepsByKeyboard(t *testing.T) {
 
 func TestBrowserTheme(t *testing.T) {
 	b := open(t, script(t, page.Options{}, "close-client-first"))
+	defer b.do(`localStorage.clear()`) // the tabs share it
 	ground := `getComputedStyle(document.body).backgroundColor`
 	b.look(1400, 900, "light")
 	light := b.text(ground)

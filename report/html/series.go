@@ -151,10 +151,10 @@ func (o *occupancy) tell(start, end int64) timeline {
 	}
 	length := int64(1) << o.shift
 	t := timeline{Begin: reassembly.Seconds(o.first<<o.shift - start), Step: reassembly.Seconds(length), States: []stateSeries{}}
-	n := min(len(o.bins), int(max(end>>o.shift-o.first+1, 1)))
 	// A state that outlasts the last change lasts to the end of the trace.
-	o.cover(o.first, max(o.first+int64(len(o.bins))-1, min(end>>o.shift, o.first+maxBins-1)))
-	n = max(n, min(len(o.bins), int(end>>o.shift-o.first+1)))
+	last := min(max(end>>o.shift, o.first), o.first+maxBins-1)
+	o.cover(o.first, last)
+	n := int(last - o.first + 1)
 	for state := tcpstate.Listen; state < tcpstate.Closed; state++ {
 		client, server := int(state), int(tcpstate.NumStates)+int(state)
 		s := stateSeries{state.String(), o.means(client, n, end), o.means(server, n, end), o.entered[client], o.entered[server]}

@@ -20,7 +20,8 @@ const (
 	DefaultFull     = 500
 	DefaultSegments = 1000
 	DefaultRows     = 200_000
-	examples        = 3 // of each finding, opening and closing, beside the worst
+	fullBytes       = 36 << 20 // of all connections in full: a page that a browser opens at once
+	examples        = 3        // of each finding, opening and closing, beside the worst
 )
 
 // Options set up a page. The zero value of a number means its default.
@@ -187,11 +188,16 @@ func (w *Writer) Abort() { w.closed = true }
 // the table has it: its rank is at least as bad as the last row's.
 func (w *Writer) details() []item[[]byte] {
 	all := w.full.sorted()
-	for _, s := range w.samples {
+	for _, s := range w.samples { // in any order: they are sorted below
 		all = append(all, s.items...)
 	}
 	slices.SortFunc(all, func(a, b item[[]byte]) int { return a.compare(b.rank) })
 	all = slices.CompactFunc(all, func(a, b item[[]byte]) bool { return a.rank == b.rank })
+	size := 0
+	all = slices.DeleteFunc(all, func(i item[[]byte]) bool {
+		size += len(i.value)
+		return size > fullBytes
+	})
 	if len(w.rows.items) == w.rows.limit {
 		last := w.rows.items[0].rank
 		all = slices.DeleteFunc(all, func(i item[[]byte]) bool { return i.compare(last) > 0 })
