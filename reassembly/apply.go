@@ -101,6 +101,7 @@ func (m *machine) send(i int32, x int) {
 		return
 	}
 	m.midstream(i, x)
+	m.unseenPeer(i, x)
 	if k.missed != noMissedFIN {
 		m.sendMissedFIN(i, x)
 	}
@@ -129,6 +130,30 @@ func (m *machine) midstream(i int32, x int) {
 		s.at, s.pkt = 0, 0
 	}
 	m.assumeEstablished()
+}
+
+// unseenPeer: the capture has one direction only. What the end that it shows
+// received follows from its own ACK numbers: the packet is that ACK, and it is
+// the proof. What the unseen end received is presumed at best (rule 20).
+func (m *machine) unseenPeer(i int32, x int) {
+	r, e, p := &m.recs[i], &m.e[x], &m.snd[1-x]
+	if r.flags&FlagACK == 0 || p.stats.Packets > 0 {
+		return
+	}
+	var s *mstep
+	switch {
+	case e.state == tcpstate.SynSent:
+		if u := &m.e[1-x]; len(u.steps) == 0 && u.synRec >= 0 {
+			m.step(1-x, tcpstate.Listen, -1, "passive open", Assumed)
+			m.event(1-x, tcpstate.ReceiveSYN, u.synRec, "receive SYN", Presumed)
+		}
+		s = m.event(x, tcpstate.ReceiveSYNACK, i, "its ACK shows that the SYN-ACK came", Confirmed)
+	case e.state == tcpstate.SynReceived && (r.len > 0 || m.marks[i].hadAck && seqnum.Less(m.marks[i].prevAck, r.ack)):
+		s = m.event(x, tcpstate.ReceiveACKOfSYN, i, "it goes on: the ACK of its SYN-ACK came", Confirmed)
+	}
+	if s != nil {
+		s.proofs = append(s.proofs, r.pkt)
+	}
 }
 
 // assumeEstablished: at a mid-stream start both ends are taken to be ESTABLISHED
@@ -306,7 +331,7 @@ func (m *machine) receiveACK(i int32, y int) {
 	if r.flags&FlagACK == 0 {
 		return
 	}
-	if e.state == tcpstate.SynReceived && s.hasISS && seqnum.LessEq(s.iss+1, r.ack) && seqnum.LessEq(r.ack, s.end) {
+	if e.state == tcpstate.SynReceived && (!s.hasEnd || s.hasISS && seqnum.LessEq(s.iss+1, r.ack) && seqnum.LessEq(r.ack, s.end)) {
 		m.event(y, tcpstate.ReceiveACKOfSYN, i, "receive ACK of SYN-ACK", Presumed)
 	}
 	if s.hasFIN && seqnum.LessEq(s.fin+1, r.ack) {

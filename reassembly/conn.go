@@ -45,6 +45,7 @@ const (
 	csFIN
 	csRST
 	csSYN // sent a SYN without ACK
+	csACK // sent an ACK without SYN: it had a SYN-ACK, or sent one
 )
 
 // synOptions keeps the options of a SYN or SYN-ACK.
@@ -135,5 +136,8 @@ func (c *conn) follow(s *Segment, x int) {
 	}
 	if s.Flags&FlagFIN != 0 {
 		d.bits |= csFIN
+	}
+	if s.Flags&(FlagSYN|FlagACK) == FlagACK {
+		d.bits |= csACK
 	}
 }

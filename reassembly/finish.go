@@ -206,6 +206,9 @@ func (m *machine) finishEnd(out *Endpoint, x int, c *conn, now int64, ended bool
 			out.TimeWaitLeast, out.TimeWaitMost = max(t.least-now, 0), t.most-now
 		}
 	}
+	if m.snd[1-x].stats.Packets == 0 {
+		m.unseenFIN(x)
+	}
 	out.State, out.Undetermined = e.state, e.undetermined
 	if s := e.last(); s != nil {
 		out.Evidence = s.ev
@@ -233,6 +236,29 @@ func (s *mstep) told() Step {
 		t.Alternatives = []tcpstate.State{s.alt}
 	}
 	return t
+}
+
+// unseenFIN: the capture has one direction only, and the last thing that side x
+// acknowledged is a single byte, followed by silence: most likely the peer's
+// FIN (rule 20). Once x has sent its own FIN, the unseen ACK of that decides
+// between CLOSING and TIME-WAIT: then nothing is guessed.
+func (m *machine) unseenFIN(x int) {
+	e, at := &m.e[x], int32(-1)
+	for i := range m.recs {
+		if r, k := &m.recs[i], &m.marks[i]; m.own(int32(i), x) && r.flags&FlagACK != 0 && k.hadAck && seqnum.Less(k.prevAck, r.ack) {
+			at = -1
+			if r.ack == k.prevAck+1 && r.len == 0 {
+				at = int32(i)
+			}
+		}
+	}
+	switch {
+	case at < 0:
+	case e.state == tcpstate.Established:
+		m.event(x, tcpstate.ReceiveFIN, at, "its last ACK covers one byte more: a FIN, not seen", Presumed)
+	case e.state == tcpstate.FinWait1:
+		e.undetermined = true
+	}
 }
 
 // expireTimeWait ends side x's TIME-WAIT if it has run out by now (rule 5).
@@ -282,6 +308,9 @@ func (m *machine) openKind(cl int) OpenKind {
 			return OpenRefused
 		}
 		if s.stats.Packets == 0 {
+			if m.e[cl].find(tcpstate.Established) != nil {
+				return OpenThreeWay // of one direction: the client's ACKs show it
+			}
 			return OpenUnanswered
 		}
 		if m.e[1-cl].find(tcpstate.Established) == nil && !s.dataSent {

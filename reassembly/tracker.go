@@ -248,7 +248,7 @@ func (c *conn) established() bool {
 	if c.side[0].bits&csSYN == 0 && c.side[1].bits&csSYN == 0 {
 		return true
 	}
-	return c.synAcked && c.packets > 2
+	return c.packets > 2 && (c.synAcked || (c.side[0].bits|c.side[1].bits)&csACK != 0)
 }
 
 // expire retires what has been silent for too long, oldest expiry first.
@@ -366,6 +366,11 @@ func (t *Tracker) tell(i uint32, at int64, why string) *Lifecycle {
 	m := &t.m
 	if c.long {
 		m = t.long[i]
+		// What the end of the trace adds is for this telling only: a live
+		// connection goes on from where it was.
+		saved := m.e
+		m.e = [2]end{saved[0].clone(), saved[1].clone()}
+		defer func() { m.e = saved }()
 	} else {
 		t.feed(m, c)
 	}
