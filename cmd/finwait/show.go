@@ -64,7 +64,6 @@ func newShow(s streams) *cobra.Command {
 	f.BoolVar(&w.svg, "svg", false, "draw an SVG")
 	f.BoolVar(&w.asJSON, "json", false, "write the ladder as JSON")
 	w.borrow(c, append([]string{"output", "no-color", "host", "port", "net"}, coreFlags...)...)
-	c.MarkFlagsMutuallyExclusive("svg", "json", "ascii")
 	c.RunE = w.run
 	return c
 }
@@ -130,6 +129,9 @@ func (w *showing) parse() (err error) {
 		if *p.at, err = report.ParsePacketAt(p.text); err != nil {
 			return usagef("--%s: %v", p.flag, err)
 		}
+	}
+	if w.svg && w.asJSON || (w.svg || w.asJSON) && w.ascii {
+		return usagef("--svg, --json and --ascii are one or the other")
 	}
 	if w.rows < 0 {
 		return usagef("--rows: %d is below zero", w.rows)
