@@ -1,0 +1,139 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/finwait/finwait/reassembly/anomaly"
+	"github.com/finwait/finwait/report"
+)
+
+// This file is the end of the command live: the report, and what was lost.
+
+// finish ends the capture and writes the report.
+func (r *liveRun) finish(out *output) error {
+	_ = r.in.Close() // it never fails
+	r.takeSample(time.Now(), true)
+	r.sample.Finished = true
+	if r.screen != nil {
+		r.screen.Stop()
+		r.screen = nil
+	}
+	if r.lines != nil {
+		r.lines.wait()
+	}
+	if r.ended == nil {
+		r.tracker.Advance(time.Now().Add(-tickSlack).UnixNano())
+	}
+	r.tracker.Changed(0, r.changed)
+	r.tracker.Close()
+	var keeping error
+	if r.packets != nil {
+		if keeping = r.packets.close(); keeping == nil {
+			keeping = r.packets.queue.failure()
+		}
+	}
+	if r.server != nil {
+		r.server.Close()
+	}
+	err := r.writeReport(out)
+	r.account(keeping)
+	switch {
+	case err != nil:
+		return fmt.Errorf("writing the report: %w", err)
+	case r.ended != nil:
+		return &statusError{statusInput, r.ended.Error()}
+	}
+	return nil
+}
+
+// writeReport writes what comes after the lines.
+func (r *liveRun) writeReport(out *output) error {
+	text := r.form == report.Text
+	if text && r.lines != nil {
+		r.lines.close() // the report follows the lines, not the other way round
+		if r.watch.Counts.Above > 0 && r.output == "" {
+			fmt.Fprintln(out)
+		}
+	}
+	err := r.failed
+	if err == nil {
+		err = r.writer.Close(r.trace())
+	}
+	if !text && r.lines != nil {
+		r.lines.close()
+		if e := r.lines.failure(); e != nil && err == nil {
+			err = e
+		}
+	}
+	if e := out.close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// trace is what the report says of the capture.
+func (r *liveRun) trace() report.Trace {
+	t := r.analysis.trace()
+	s := r.in.Stats()
+	dropped := s.Dropped + s.InterfaceDropped
+	t.Quality.Dropped = &dropped
+	warn := func(n uint64, format string) {
+		if n > 0 {
+			t.Quality.Warnings = append(t.Quality.Warnings, report.Problem{File: r.live.iface, Text: fmt.Sprintf(format, n)})
+		}
+	}
+	warn(s.Dropped, "%d packets were lost because the kernel's buffer was full; a larger --ring or a filter helps")
+	warn(s.InterfaceDropped, "%d packets were lost by the interface or its driver")
+	if r.lines != nil {
+		warn(r.lines.lost(), "%d lines of output were left out because nobody took them in time")
+	}
+	if r.packets != nil {
+		warn(r.packets.lost(), "%d packets were not kept: the disk did not take them in time")
+	}
+	if r.ended != nil {
+		t.Quality.Damage = append(t.Quality.Damage, report.Problem{File: r.live.iface, Text: r.ended.Error()})
+	}
+	return t
+}
+
+// account says on standard error what was lost on the way out, and by whom.
+func (r *liveRun) account(keeping error) {
+	s := r.in.Stats()
+	if !r.quiet {
+		fmt.Fprintf(r.streams.err, "finwait: %d packets captured, %d lost by the kernel, %d lost by the interface\n",
+			r.counted, s.Dropped, s.InterfaceDropped)
+	}
+	if r.lines != nil && r.lines.lost() > 0 {
+		err := r.lines.failure()
+		switch {
+		case err == nil:
+			err = errors.New("nobody took them in time")
+		case errors.Is(err, syscall.EPIPE):
+			err = errors.New("their reader went away")
+		}
+		fmt.Fprintf(r.streams.err, "finwait: %d lines of output were left out: %v\n", r.lines.lost(), err)
+	}
+	if r.packets != nil && (r.packets.lost() > 0 || keeping != nil) {
+		why := "the disk did not take them in time"
+		if keeping != nil {
+			why = keeping.Error()
+		}
+		fmt.Fprintf(r.streams.err, "finwait: %s: %d packets were not kept: %s\n", r.live.write, r.packets.lost(), why)
+	}
+}
+
+// outputTo is a report that goes to a file as it grows.
+func outputTo(f *os.File) *output {
+	return &output{Writer: bufio.NewWriterSize(f, outputBuffer), to: f, file: f}
+}
+
+// explainLine is the title of a finding's rule.
+func explainLine(id string) string {
+	rule, _ := anomaly.Lookup(id)
+	return rule.Title
+}

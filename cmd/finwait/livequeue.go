@@ -1,0 +1,111 @@
+package main
+
+import (
+	"bytes"
+	"sync/atomic"
+)
+
+// This file keeps a live capture from waiting for whoever takes its output: a
+// slow reader of standard output, a full disk. What they do not take in time is
+// left out and counted.
+
+const (
+	queueChunk   = 64 << 10 // bytes that are handed over at once, at least
+	queuePending = 4 << 20  // bytes that wait before the queue while it is full
+)
+
+// parcel is some output and how many lines or packets it is.
+type parcel struct {
+	data  []byte
+	items uint64
+}
+
+// queue is output on its way to a goroutine that writes it. All methods but
+// lost and failure belong to the goroutine that fills it.
+type queue struct {
+	parcels  chan parcel
+	done     chan struct{}
+	now      parcel
+	patient  bool // nothing is left out any more
+	lostOnes atomic.Uint64
+	failed   atomic.Pointer[error]
+}
+
+// newQueue starts the goroutine. An error of write is remembered; the parcel
+// counts as lost, and later ones are tried all the same.
+func newQueue(depth int, write func(parcel) error) *queue {
+	q := &queue{parcels: make(chan parcel, depth), done: make(chan struct{})}
+	go func() {
+		defer close(q.done)
+		for p := range q.parcels {
+			if err := write(p); err != nil {
+				q.failed.Store(&err)
+				q.lostOnes.Add(p.items)
+			}
+		}
+	}()
+	return q
+}
+
+// add takes one line or packet.
+func (q *queue) add(b []byte) {
+	q.now.data = append(q.now.data, b...)
+	q.now.items++
+	if len(q.now.data) >= queueChunk {
+		q.flush()
+	}
+}
+
+// Write takes lines, for report.Writer. It never fails: what the capture tells
+// must not depend on who listens.
+func (q *queue) Write(b []byte) (int, error) {
+	q.now.items += uint64(bytes.Count(b, []byte{'\n'}))
+	q.now.data = append(q.now.data, b...)
+	if len(q.now.data) >= queueChunk && b[len(b)-1] == '\n' {
+		q.flush()
+	}
+	return len(b), nil
+}
+
+// flush hands over what was added, if there is room.
+func (q *queue) flush() {
+	if len(q.now.data) == 0 {
+		return
+	}
+	if q.patient {
+		q.parcels <- q.now
+		q.now = parcel{}
+		return
+	}
+	select {
+	case q.parcels <- q.now:
+		q.now = parcel{}
+	default:
+		if len(q.now.data) >= queuePending {
+			q.lostOnes.Add(q.now.items)
+			q.now = parcel{data: q.now.data[:0]}
+		}
+	}
+}
+
+// lost is how many lines or packets were left out.
+func (q *queue) lost() uint64 { return q.lostOnes.Load() }
+
+// failure is the last error of a write, nil if there was none.
+func (q *queue) failure() error {
+	if err := q.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// wait makes the queue patient: the capture is over and has nothing to lose.
+func (q *queue) wait() { q.patient = true }
+
+// close hands over the rest and waits until it is written.
+func (q *queue) close() {
+	q.wait()
+	q.flush()
+	close(q.parcels)
+	<-q.done
+}

@@ -1,0 +1,280 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/finwait/finwait/capture"
+	"github.com/finwait/finwait/reassembly"
+	"github.com/finwait/finwait/report"
+	"github.com/finwait/finwait/report/pcapng"
+)
+
+// This file is --write: the packets of a live capture as pcapng, while they are
+// analysed.
+
+// packetLog encodes packets and hands them to a goroutine that writes files.
+type packetLog struct {
+	queue   *queue
+	files   *packetFiles
+	encoder *pcapng.Writer
+	block   bytes.Buffer // one encoded packet
+	index   int
+	held    *heldPackets // nil: every packet is written
+	refused uint64       // packets with times that the format cannot hold
+}
+
+// packetFiles writes encoded packets to a file, or to one after another.
+type packetFiles struct {
+	path   string
+	header []byte // of every file
+	every  time.Duration
+	size   int64
+	keep   int
+
+	f       *os.File
+	written int64
+	opened  time.Time
+	number  int
+	names   []string
+}
+
+const packetQueue = 256 // parcels of queueChunk
+
+// newPacketLog begins the first file at once, so that a bad path is told then.
+func newPacketLog(o *liveFlags, in *capture.Live) (*packetLog, error) {
+	files := &packetFiles{path: o.write, every: o.rotateEvery, size: o.rotateSize, keep: o.keep}
+	p := &packetLog{files: files}
+	var err error
+	if p.encoder, err = pcapng.NewWriter(&p.block, "finwait"); err != nil {
+		return nil, err
+	}
+	p.index, err = p.encoder.AddInterface(pcapng.Interface{LinkType: uint16(in.LinkType()), SnapLen: uint32(in.SnapLen()), Name: o.iface})
+	if err != nil {
+		return nil, err
+	}
+	files.header = bytes.Clone(p.block.Bytes())
+	if err := files.open(); err != nil {
+		return nil, usagef("--write %s: cannot write there: %v", o.write, err)
+	}
+	p.queue = newQueue(packetQueue, files.write)
+	if o.writeOnly != "" {
+		p.held = &heldPackets{flows: map[flowOf]*heldFlow{}}
+	}
+	return p, nil
+}
+
+// add keeps a packet; seg is nil if it is not a TCP segment.
+func (p *packetLog) add(f *capture.Frame, seg *reassembly.Segment) {
+	if p.held != nil && seg == nil {
+		return
+	}
+	p.block.Reset()
+	if err := p.encoder.Write(&pcapng.Packet{Interface: p.index, Time: f.Time, WireLen: f.WireLen, Data: f.Data}); err != nil {
+		p.refused++
+		return
+	}
+	if p.held != nil && p.held.hold(flowOfSegment(seg), p.block.Bytes()) {
+		return
+	}
+	p.queue.add(p.block.Bytes())
+}
+
+// wanted writes what was held of a connection with a finding, and all to come.
+func (p *packetLog) wanted(client, server netip.AddrPort) {
+	if p == nil || p.held == nil {
+		return
+	}
+	for _, block := range p.held.release(flowOfPair(client, server)) {
+		p.queue.add(block)
+	}
+}
+
+// retired forgets a connection.
+func (p *packetLog) retired(l *reassembly.Lifecycle) {
+	if p != nil && p.held != nil && l.ReusedBy == 0 {
+		p.held.forget(flowOfPair(l.Client, l.Server))
+	}
+}
+
+// close writes what is left.
+func (p *packetLog) close() error {
+	p.queue.close()
+	if p.files.f == nil {
+		return nil
+	}
+	return p.files.f.Close()
+}
+
+// lost is how many packets were left out.
+func (p *packetLog) lost() uint64 { return p.queue.lost() + p.refused }
+
+// write is called by the queue's goroutine.
+func (w *packetFiles) write(p parcel) error {
+	if w.due() {
+		if err := w.next(); err != nil {
+			return err
+		}
+	}
+	if w.f == nil {
+		if err := w.open(); err != nil {
+			return err
+		}
+	}
+	if _, err := w.f.Write(p.data); err != nil {
+		// Half a block would make the rest of the file unreadable.
+		if e := w.f.Truncate(w.written); e == nil {
+			_, e = w.f.Seek(w.written, io.SeekStart)
+			err = cmp.Or(e, err)
+		}
+		return err
+	}
+	w.written += int64(len(p.data))
+	return nil
+}
+
+func (w *packetFiles) rotates() bool { return w.every > 0 || w.size > 0 }
+
+func (w *packetFiles) due() bool {
+	return w.f != nil && (w.every > 0 && time.Since(w.opened) >= w.every || w.size > 0 && w.written >= w.size)
+}
+
+// next closes the file and removes the oldest beyond those to keep.
+func (w *packetFiles) next() error {
+	err := w.f.Close()
+	w.f = nil
+	for w.keep > 0 && len(w.names) >= w.keep {
+		if e := os.Remove(w.names[0]); e != nil && !os.IsNotExist(e) && err == nil {
+			err = e
+		}
+		w.names = w.names[1:]
+	}
+	if e := w.open(); e != nil {
+		return e
+	}
+	return err
+}
+
+// open begins a file: FILE, or FILE with a number and the time where they rotate.
+func (w *packetFiles) open() error {
+	name := w.path
+	if w.rotates() {
+		w.number++
+		suffix := filepath.Ext(name)
+		name = fmt.Sprintf("%s_%05d_%s%s", strings.TrimSuffix(name, suffix), w.number, time.Now().UTC().Format("20060102150405"), suffix)
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(w.header); err != nil {
+		_ = f.Close() // the write's error says more
+		return err
+	}
+	w.f, w.written, w.opened = f, int64(len(w.header)), time.Now()
+	w.names = append(w.names, name)
+	return nil
+}
+
+// flowOf is a tuple without direction.
+type flowOf struct{ a, b netip.AddrPort }
+
+func flowOfPair(a, b netip.AddrPort) flowOf {
+	a, b = netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), netip.AddrPortFrom(b.Addr().Unmap(), b.Port())
+	if b.Compare(a) < 0 {
+		a, b = b, a
+	}
+	return flowOf{a, b}
+}
+
+func flowOfSegment(s *reassembly.Segment) flowOf {
+	return flowOfPair(netip.AddrPortFrom(addr(s.Src), s.SrcPort), netip.AddrPortFrom(addr(s.Dst), s.DstPort))
+}
+
+// heldPackets keeps the packets of connections without a finding until there is
+// one, within a bound: of the flow that was begun first the packets go first.
+type heldPackets struct {
+	flows map[flowOf]*heldFlow
+	order []flowOf
+	bytes int
+}
+
+type heldFlow struct {
+	blocks [][]byte
+	bytes  int
+	wanted bool
+}
+
+const (
+	heldBytes = 64 << 20
+	heldOne   = 1 << 20 // of one connection
+)
+
+// hold keeps a packet; false: it is to be written.
+func (h *heldPackets) hold(flow flowOf, block []byte) bool {
+	k := h.flows[flow]
+	if k == nil {
+		k = &heldFlow{}
+		h.flows[flow] = k
+		h.order = append(h.order, flow)
+	}
+	if k.wanted {
+		return false
+	}
+	k.blocks = append(k.blocks, bytes.Clone(block))
+	k.bytes += len(block)
+	h.bytes += len(block)
+	for k.bytes > heldOne {
+		h.bytes -= len(k.blocks[0])
+		k.bytes -= len(k.blocks[0])
+		k.blocks = k.blocks[1:]
+	}
+	for h.bytes > heldBytes && len(h.order) > 0 {
+		h.forget(h.order[0])
+		h.order = h.order[1:]
+	}
+	return true
+}
+
+func (h *heldPackets) release(flow flowOf) [][]byte {
+	k := h.flows[flow]
+	if k == nil {
+		h.flows[flow] = &heldFlow{wanted: true}
+		return nil
+	}
+	blocks := k.blocks
+	h.bytes -= k.bytes
+	*k = heldFlow{wanted: true}
+	return blocks
+}
+
+func (h *heldPackets) forget(flow flowOf) {
+	if k := h.flows[flow]; k != nil {
+		h.bytes -= k.bytes
+		delete(h.flows, flow)
+	}
+	// Names of flows that are gone must not pile up either.
+	if len(h.order) > 1024 && len(h.order) > 4*len(h.flows) {
+		kept := h.order[:0]
+		for _, f := range h.order {
+			if h.flows[f] != nil {
+				kept = append(kept, f)
+			}
+		}
+		h.order = kept
+	}
+}
+
+// wantedBy tells the log which connections have findings.
+func (p *packetLog) wantedBy(e *report.Event) {
+	if e.Event == report.EventFinding && e.Finding.Severity != report.Severity(reassembly.Info.String()) {
+		p.wanted(netip.AddrPortFrom(e.Client.IP, e.Client.Port), netip.AddrPortFrom(e.Server.IP, e.Server.Port))
+	}
+}
