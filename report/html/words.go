@@ -211,14 +211,23 @@ const toldTaps = 3 // pairs of hosts of which the page tells where the tap stand
 
 // places says where the capture was made, as far as it is known.
 func places(s *report.Summary) []qualityLine {
-	words := map[string]string{"client": "at the client", "middle": "between the hosts", "server": "at the server"}
 	var list []qualityLine
 	for _, t := range s.Taps {
-		if words[t.Place] == "" || len(list) == toldTaps {
+		if len(list) == toldTaps {
+			break
+		}
+		text := ""
+		switch t.Place {
+		case "client":
+			text = fmt.Sprintf("Captured at %s, a client of %s", t.Client, t.Server)
+		case "server":
+			text = fmt.Sprintf("Captured at %s, which serves %s", t.Server, t.Client)
+		case "middle":
+			text = fmt.Sprintf("Captured between %s and %s", t.Client, t.Server)
+		default:
 			continue
 		}
-		list = append(list, qualityLine{fmt.Sprintf("Made %s, as seen from %s and %s (%s).",
-			words[t.Place], t.Client, t.Server, plural(t.Connections, "connection")), false})
+		list = append(list, qualityLine{fmt.Sprintf("%s (%s).", text, plural(t.Connections, "connection")), false})
 	}
 	return list
 }

@@ -83,7 +83,7 @@ const badge = (severity) => h("span", { class: `badge ${severity}` }, severity);
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 // say tells screen readers what has changed.
-const announcer = h("div", { class: "unseen", "aria-live": "polite", role: "status" });
+const announcer = h("div", { class: "spoken", "aria-live": "polite", role: "status" });
 const say = (text) => { announcer.textContent = text; };
 
 const darkly = window.matchMedia("(prefers-color-scheme: dark)");

@@ -76,6 +76,11 @@ function findingsOf(c) {
   return h("section", { class: "panel", "aria-label": "Findings" }, h("h2", {}, "Findings"), c.findings.map((f) => findingCard(f)));
 }
 
+const PLACES = {
+  "before-tap": "lost before the capture point", "after-tap": "lost behind the capture point", "never-sent": "never sent",
+  "capture-missed": "missed by the capture", "undetermined": "where it was lost is undetermined",
+};
+
 function findingCard(f) {
   const rule = meta.rules[f.id];
   const packets = f.packets.map((p, i) => {
@@ -83,7 +88,7 @@ function findingCard(f) {
     return [" ", h("button", { type: "button", class: "link", onclick: () => goToPacket(p, f.files && f.files[i]) }, name)];
   });
   const words = [f.confidence, f.endpoint && f.endpoint !== "both" ? `${f.endpoint}'s side` : f.endpoint ? "both ends" : null,
-    f.where ? `lost ${f.where.replace("-tap", " the capture point").replace("after", "behind").replace("undetermined", "somewhere: undetermined")}` : null, f.verdict].filter(Boolean);
+    f.where ? PLACES[f.where] || f.where : null, f.verdict].filter(Boolean);
   const part = (title, text) => (text ? [h("dt", {}, title), h("dd", {}, text)] : null);
   return h("article", { class: `finding ${f.severity}` },
     h("h3", {}, badge(f.severity), ` ${rule ? rule.title : f.id} `, h("code", {}, f.id)),
@@ -188,14 +193,14 @@ function mark(index, quiet) {
   }
 }
 
-// drawDetail draws what depends on the width.
-function drawDetail() {
-  const width = Math.max(300, view.ladder.clientWidth - 4);
+// drawDetail draws what depends on the width: that of the window, or of paper.
+function drawDetail(paper) {
+  const width = paper || Math.max(300, view.ladder.clientWidth - 4);
   const drawn = drawLadder(view.rows, view.connection, width, view.open, pick, (run) => { view.open.add(run); drawDetail(); });
   view.tops = drawn.tops;
   view.ladder.replaceChildren(drawn.svg);
   if (view.moments.length) mark(view.moments[view.at].index, true);
-  showSequence(view.side || busier());
+  showSequence(view.side || busier(), paper);
 }
 
 // ---- the time-sequence graph
@@ -207,12 +212,12 @@ function sequenceTabs() {
   return h("div", { class: "tools", role: "group", "aria-label": "Direction" }, view.tabs);
 }
 
-function showSequence(side) {
+function showSequence(side, paper) {
   view.side = side;
   view.tabs.forEach((tab, k) => tab.setAttribute("aria-pressed", String(SIDES[k] === side)));
   const box = sequenceGraph(view.rows, view.connection, side);
   view.graphs.replaceChildren(box);
-  if (box.redraw) box.redraw();
+  if (box.redraw) box.redraw(paper);
 }
 
 function sequenceLegend() {

@@ -64,7 +64,8 @@ function onKey(e) {
 // ---- paper: the table has elements only for what is in view, so a plain one is
 // made for printing.
 
-const PRINTED = 200;
+const PRINTED = 100;
+const PAPER = 650; // width of drawings on paper, px
 let printedAt = 0;
 
 function beforePrint() {
@@ -73,10 +74,11 @@ function beforePrint() {
   const rest = table.order.length - rows.length;
   find("table").append(h("div", { id: "printed" },
     h("table", {}, h("thead", {}, h("tr", {}, shownFields.map((f) => h("th", { scope: "col" }, f.title)))),
-      h("tbody", {}, rows.map((i) => h("tr", {}, shownFields.map((f) => h("td", {}, f.text(i))))))),
+      h("tbody", {}, rows.map((i) => h("tr", {}, shownFields.map((f) => h("td", { class: f.kind || null }, f.text(i))))))),
     rest > 0 ? h("p", {}, `${plural(rest, "more connection")} not printed.`) : null));
-  if (!view) return;
+  if (!view) { drawOverview(PAPER); return; }
   find("steps").open = true;
+  drawDetail(PAPER);
   printedAt = view.at;
   go(view.moments.length - 1, true);
 }
@@ -84,7 +86,9 @@ function beforePrint() {
 function afterPrint() {
   const printed = find("printed");
   if (printed) printed.remove();
-  if (view) go(printedAt, true);
+  if (!view) { drawOverview(); return; }
+  drawDetail();
+  go(printedAt, true);
 }
 
 // ---- start

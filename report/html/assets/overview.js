@@ -1,10 +1,10 @@
 // overview.js: what is drawn over all connections: states over time, TIME-WAIT
 // against the number of ports, the time that handshakes took.
 
-// redraw draws the charts for the width that they have now.
-function drawOverview() {
+// drawOverview draws the charts for the width that they have now, or for paper.
+function drawOverview(paper) {
   const box = find("charts");
-  const width = Math.max(300, Math.floor(box.clientWidth) - 34);
+  const width = paper || Math.max(300, Math.floor(box.clientWidth) - 34);
   box.replaceChildren(...[stateChart(width), timeWaitChart(width), handshakeChart(width)].filter(Boolean));
 }
 

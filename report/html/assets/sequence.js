@@ -31,8 +31,8 @@ function sequenceGraph(rows, connection, side) {
   }
   function reset() { [view.from, view.to] = all; draw(); }
 
-  function draw() {
-    const width = Math.max(300, box.clientWidth || 700), height = narrowly.matches ? 260 : 340;
+  function draw(paper) {
+    const width = paper || Math.max(300, box.clientWidth || 700), height = narrowly.matches ? 260 : 340;
     const drawing = graph(sent, heard, view, shift, width, height, side);
     drawing.addEventListener("pointerdown", (e) => drag(e, drawing, width));
     drawing.addEventListener("dblclick", reset);
