@@ -102,7 +102,11 @@ func (m *machine) send(i int32, x int) {
 	}
 	m.midstream(i, x)
 	m.unseenPeer(i, x)
-	if k.missed != noMissedFIN {
+	switch k.missed {
+	case missedByCapture:
+		m.sendMissedFIN(i, 1-x)
+		m.arriveMissedFIN(i, x)
+	case missedInEstablished, missedInCloseWait:
 		m.sendMissedFIN(i, x)
 	}
 	if r.flags&FlagACK != 0 && k.missed != missedInEstablished {
@@ -270,15 +274,27 @@ func (m *machine) sendMissedFIN(i int32, x int) {
 	}
 }
 
+// arriveMissedFIN: side x acknowledges a FIN that the capture missed.
+func (m *machine) arriveMissedFIN(i int32, x int) {
+	e := &m.e[x]
+	e.peerFIN, e.sawFIN, e.finDone = m.snd[1-x].fin, true, true
+	if st := m.event(x, tcpstate.ReceiveFIN, -1, "receive FIN, not seen", Presumed); st != nil {
+		st.at, st.inferred = m.recs[i].at, m.recs[i].pkt
+	}
+}
+
 // confirmInferredFIN: a FIN that was only inferred before is now seen (rule 6).
 func (m *machine) confirmInferredFIN(i int32, x int) {
-	e := &m.e[x]
+	e, r, p := &m.e[x], &m.recs[i], &m.snd[1-x]
+	if r.bits&recTS == 0 && p.hasFIN && m.acks(i, p.fin+1) {
+		return // it may only have been overtaken, and sent after the peer's FIN came
+	}
 	for j := range e.steps {
 		st := &e.steps[j]
 		// LAST-ACK may as well have been CLOSING, FIN seen or not.
 		if st.rec < 0 && st.inferred != 0 && st.ev == Presumed && st.state == tcpstate.FinWait1 {
 			st.ev = Confirmed
-			st.proofs = append(st.proofs, m.recs[i].pkt)
+			st.proofs = append(st.proofs, r.pkt)
 		}
 	}
 }

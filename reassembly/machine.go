@@ -49,6 +49,7 @@ const (
 	noMissedFIN         missedFIN = iota
 	missedInEstablished           // before the peer's FIN came: FIN-WAIT-1, then CLOSING
 	missedInCloseWait             // after it: LAST-ACK
+	missedByCapture               // the peer's FIN: this segment acknowledges one byte more than was seen
 )
 
 // mark is what a machine knows of a rec besides the rec.
@@ -73,6 +74,11 @@ type mark struct {
 	hadEnd  bool       // prevEnd is valid
 	hadAck  bool       // prevAck is valid
 	hasPeer bool       // peerAck is valid
+}
+
+// ownFINMissed: a FIN of the segment's own sender was missed before it.
+func (k *mark) ownFINMissed() bool {
+	return k.missed == missedInEstablished || k.missed == missedInCloseWait
 }
 
 // mstep is a Step under construction.
@@ -105,6 +111,7 @@ type sender struct {
 	hasEnd       bool
 	hasAck       bool
 	hasFIN       bool
+	finGuessed   bool // no FIN was seen, but the peer acknowledges one byte more
 	hasTS        bool
 	hasID        bool
 	idRun        int32 // IP-IDs in a row that went up by one

@@ -1,6 +1,9 @@
 package reassembly
 
-import "github.com/finwait/finwait/reassembly/seqnum"
+import (
+	"github.com/finwait/finwait/reassembly/seqnum"
+	"github.com/finwait/finwait/reassembly/tcpstate"
+)
 
 // This file: FINs that the tap did not see (rule 6).
 
@@ -39,7 +42,7 @@ func (m *machine) noneMissed(i int32, x int) bool {
 	r := &m.recs[i]
 	for j := range i {
 		o, k := &m.recs[j], &m.marks[j]
-		if k.missed == noMissedFIN || o.side() != x || !seqnum.Less(o.seq, r.end()) && (r.flags&FlagFIN != 0 || r.end() != o.seq) {
+		if !k.ownFINMissed() || o.side() != x || !seqnum.Less(o.seq, r.end()) && (r.flags&FlagFIN != 0 || r.end() != o.seq) {
 			continue
 		}
 		m.unmiss(j)
@@ -66,7 +69,7 @@ func (m *machine) overtakenFIN(i int32, x int) bool {
 		return false
 	}
 	for j := range i {
-		if m.marks[j].missed != noMissedFIN && m.recs[j].side() == x {
+		if m.marks[j].ownFINMissed() && m.recs[j].side() == x {
 			m.unmiss(j)
 			return true
 		}
@@ -84,7 +87,7 @@ func (m *machine) firstFINMissed(i int32, x int) bool {
 		if !m.own(j, x) || o.flags&(FlagSYN|FlagRST) != 0 || o.seq != fin {
 			continue
 		}
-		if k.missed != noMissedFIN {
+		if k.ownFINMissed() {
 			return false
 		}
 		if p := &m.snd[1-x]; p.hasFIN && o.flags&FlagACK != 0 && seqnum.LessEq(p.fin+1, o.ack) {
@@ -92,6 +95,49 @@ func (m *machine) firstFINMissed(i int32, x int) bool {
 		}
 		k.missed = missedInEstablished
 		return true
+	}
+	return false
+}
+
+// missAckedFIN: side x acknowledges one byte more than its peer was seen to
+// send, with nothing else missing: the capture missed the peer's FIN, unless
+// the peer sends data behind that byte (rule 6).
+func (m *machine) missAckedFIN(i int32, x int) bool {
+	r, k, s, p := &m.recs[i], &m.marks[i], &m.snd[x], &m.snd[1-x]
+	if s.finGuessed && r.len > 0 && seqnum.LessEq(s.fin, r.seq) { // only a byte after all
+		s.finGuessed, s.hasFIN = false, false
+		return m.unmissAcked(i, x)
+	}
+	if r.flags&FlagFIN != 0 && s.finRec == i && m.overtakenByACK(i, x) {
+		return m.unmissAcked(i, x)
+	}
+	if r.flags&(FlagACK|FlagSYN) != FlagACK || !s.hasISS || !p.hasISS || p.hasFIN || !p.hasEnd ||
+		p.contig != p.end || r.ack != p.end+1 || m.e[1-x].find(tcpstate.Established) == nil {
+		return false
+	}
+	p.fin, p.hasFIN, p.finGuessed, p.finAt = p.end, true, true, r.at
+	k.missed = missedByCapture
+	return true
+}
+
+// overtakenByACK: the FIN thought missed comes right behind its ACK: the two
+// only stand the wrong way round in the capture.
+func (m *machine) overtakenByACK(i int32, x int) bool {
+	for j := i - 1; j >= 0; j-- {
+		if m.marks[j].missed == missedByCapture && m.recs[j].side() != x {
+			return m.marks[i].kind == lateOriginal || m.recs[i].at-m.recs[j].at < m.late(x)
+		}
+	}
+	return false
+}
+
+// unmissAcked takes back that a FIN of side x was missed.
+func (m *machine) unmissAcked(i int32, x int) bool {
+	for j := range i {
+		if m.marks[j].missed == missedByCapture && m.recs[j].side() != x {
+			m.marks[j].missed = noMissedFIN
+			return true
+		}
 	}
 	return false
 }

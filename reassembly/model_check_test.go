@@ -141,9 +141,7 @@ func legal(from, to tcpstate.State, what string) bool {
 
 // ev is where an event named in a report leads.
 func ev(what string, from tcpstate.State) tcpstate.State {
-	if what == "send FIN, not seen" {
-		what = tcpstate.SendFIN.String()
-	}
+	what = strings.TrimSuffix(what, ", not seen")
 	for e := range tcpstate.Event(tcpstate.NumEvents) {
 		if e.String() == what {
 			return tcpstate.Next(from, e).To

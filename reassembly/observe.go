@@ -292,7 +292,8 @@ func (m *machine) advance(i int32, s, p *sender) {
 		s.dataSent = true
 	}
 	if r.flags&FlagFIN != 0 {
-		if !s.hasFIN {
+		if !s.hasFIN || s.finGuessed && s.fin == r.end()-1 {
+			s.finGuessed = false
 			s.fin, s.hasFIN, s.finRec = r.end()-1, true, i
 		} else if k.kind == retransmission {
 			s.finCopies++

@@ -49,6 +49,9 @@ func (m *machine) refute(i int32) bool {
 	if m.notCovered(i, x) {
 		changed = true
 	}
+	if m.missAckedFIN(i, x) {
+		changed = true
+	}
 	if m.missFIN(i, x) {
 		changed = true
 	}
