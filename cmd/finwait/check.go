@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/finwait/finwait/capture"
+	"github.com/finwait/finwait/reassembly/anomaly"
 	"github.com/finwait/finwait/report"
 	"github.com/finwait/finwait/report/expect"
 	"github.com/finwait/finwait/report/verdict"
@@ -79,11 +80,19 @@ func newCheck(s streams) *cobra.Command {
 	f.StringVar(&k.format, "format", string(verdict.Text), "`FORM` of the verdict: "+join(verdict.Formats))
 	f.StringVarP(&k.output, "output", "o", "", "write to `FILE` instead of standard output")
 	k.registerAnalysis(c)
+	completeWords(c, "format", strings.Split(join(verdict.Formats), ", "))
+	completeWords(c, "fail-on", slices.Concat(report.Severities, []string{"none"}, anomaly.Families(), anomaly.IDs()))
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		k.failOnGiven = cmd.Flags().Changed("fail-on")
 		return k.run(args)
 	}
 	return c
+}
+
+// completeWords tells the shells what a flag takes.
+func completeWords(c *cobra.Command, flag string, words []string) {
+	// It fails only for a flag that does not exist, and this one does.
+	_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // registerAnalysis registers the flags that say how captures are analysed.

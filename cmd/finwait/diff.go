@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -55,6 +56,8 @@ func newDiff(s streams) *cobra.Command {
 	f.StringVar(&k.format, "format", formatText, "`FORM` of the result: text, json")
 	f.StringVarP(&k.output, "output", "o", "", "write to `FILE` instead of standard output")
 	k.registerAnalysis(c)
+	completeWords(c, "match", strings.Split(join(diff.Matches), ", "))
+	completeWords(c, "format", []string{formatText, formatJSON})
 	c.RunE = func(_ *cobra.Command, args []string) error {
 		if len(args) != 2 {
 			return usagef("diff takes two reports or captures: finwait diff A B (see 'finwait diff --help')")

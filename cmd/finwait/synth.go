@@ -4,13 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/finwait/finwait/capture"
 	"github.com/finwait/finwait/fixtures/rescript"
+	"github.com/finwait/finwait/reassembly"
 	"github.com/finwait/finwait/report"
 	"github.com/finwait/finwait/report/verdict"
 )
@@ -148,14 +149,14 @@ Exit status:
 func newScript(s streams) *cobra.Command {
 	k := &checking{flags: new(flags), streams: s}
 	o := rescript.Options{}
-	var ids []string
+	var names []string
 	c := &cobra.Command{
 		Use: "script [flags] FILE", Short: "Write connections of a capture as a script", Long: scriptAbout, Example: scriptExamples,
 		Args: cobra.ArbitraryArgs,
 	}
 	f := c.Flags()
 	f.SortFlags = false
-	f.StringArrayVar(&ids, "conn", nil, "the connection with this `ID`, as reports number them, or all (repeatable)")
+	f.StringArrayVar(&names, "conn", nil, "the connection: `ID`, a tuple such as 10.0.0.1:41000-10.0.0.2:80, tcp.stream==N, or all (repeatable)")
 	f.BoolVar(&o.Alone, "alone", false, "leave out other connections of the same addresses and ports")
 	f.BoolVar(&o.Anonymize, "anonymize", false, "replace addresses, client ports and the date")
 	f.StringVarP(&k.output, "output", "o", "", "write to `FILE` instead of standard output")
@@ -166,12 +167,12 @@ func newScript(s streams) *cobra.Command {
 			return usagef("which capture? finwait script FILE --conn ID (see 'finwait script --help')")
 		case args[0] == "-":
 			return usagef("finwait script reads its capture twice: it cannot be standard input")
-		case len(ids) == 0:
+		case len(names) == 0:
 			return usagef("which connection? --conn ID; 'finwait --all %s' lists them; --conn all takes all", shellWord(args[0]))
 		case len(k.host)+len(k.port)+len(k.net) > 0:
 			return usagef("finwait script takes no --host, --port or --net: choose by --conn")
 		}
-		if o.IDs, err = connectionIDs(ids); err != nil {
+		if o.Choose, err = chosen(names); err != nil {
 			return err
 		}
 		if o.Tracker, err = k.tracker(); err != nil {
@@ -182,19 +183,22 @@ func newScript(s streams) *cobra.Command {
 	return c
 }
 
-// connectionIDs reads --conn; nil is all.
-func connectionIDs(words []string) (ids []uint64, err error) {
+// chosen reads --conn, in the forms that show takes; nil is all.
+func chosen(words []string) (func(*reassembly.Lifecycle) bool, error) {
+	var list []report.Conn
 	for _, word := range words {
 		if word == "all" {
 			return nil, nil
 		}
-		id, err := strconv.ParseUint(word, 10, 64)
-		if err != nil || id == 0 {
-			return nil, usagef("--conn: %q is neither the id of a connection nor all", word)
+		c, err := report.ParseConn(word)
+		if err != nil {
+			return nil, usagef("--conn: %v", err)
 		}
-		ids = append(ids, id)
+		list = append(list, c)
 	}
-	return ids, nil
+	return func(l *reassembly.Lifecycle) bool {
+		return slices.ContainsFunc(list, func(c report.Conn) bool { return c.Match(l) })
+	}, nil
 }
 
 func (k *checking) rescript(path string, o rescript.Options) error {

@@ -83,9 +83,7 @@ type fromNode interface{ fromNode(n *yaml.Node) error }
 
 // decode fills v from n; what names the place for messages.
 func decode(n *yaml.Node, v reflect.Value, what string) error {
-	if n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
+	n = resolved(n)
 	if n.Tag == "!!null" {
 		return nil // `findings:` with nothing behind it says nothing
 	}
@@ -125,6 +123,14 @@ func decode(n *yaml.Node, v reflect.Value, what string) error {
 		v.SetUint(u)
 	}
 	return nil
+}
+
+// resolved is what an alias (*name) stands for.
+func resolved(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
 }
 
 // field is a key of a mapping and where its value goes.
@@ -262,6 +268,7 @@ func (p *Path) fromNode(n *yaml.Node) error {
 		}
 	case yaml.SequenceNode:
 		for _, item := range n.Content {
+			item = resolved(item)
 			words = append(words, word{item.Value, item})
 		}
 	default:
@@ -312,7 +319,7 @@ func bounds[T uint64 | time.Duration](n *yaml.Node, least, most **T, form string
 		return at(n, "%s expected", form)
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
+		key, value := n.Content[i], resolved(n.Content[i+1])
 		v, err := parse(value.Value)
 		if err != nil {
 			return at(value, "%q is not %s", value.Value, form)
