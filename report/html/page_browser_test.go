@@ -166,6 +166,28 @@ func TestBrowserEveryConnection(t *testing.T) {
 		b.wait(`document.querySelectorAll(".ladder .ladder-row").length > 0 && document.querySelectorAll(".diagram").length === 2`)
 		b.do(`for (const tab of document.querySelectorAll("[aria-label=Direction] button")) tab.click()`)
 		b.press(keyEnd)
+		hidden := `[...document.querySelectorAll(".ladder-row, .ladder-row *")].filter((e) => getComputedStyle(e).display === "none" || getComputedStyle(e).clipPath !== "none")`
+		if n := b.number(hidden + ".length"); n != 0 {
+			t.Errorf("connection %d: %v parts of the ladder cannot be seen", id, n)
+		}
+	}
+	b.quiet()
+}
+
+// TestBrowserPaper prints an overview and a connection, and looks whether the page
+// is as before.
+func TestBrowserPaper(t *testing.T) {
+	b := open(t, merged(t, page.Options{}, several...))
+	for _, hash := range []string{"#/", "#/connection/2"} {
+		b.do(`location.hash = "` + hash + `"`)
+		before := b.text(`document.body.textContent.length`)
+		if pdf := b.paper(); !strings.HasPrefix(string(pdf), "%PDF-") {
+			t.Error("no PDF")
+		}
+		b.wait(`!document.getElementById("printed")`)
+		if after := b.text(`document.body.textContent.length`); after != before {
+			t.Errorf("%s: printing changes the page: %s characters, then %s", hash, before, after)
+		}
 	}
 	b.quiet()
 }

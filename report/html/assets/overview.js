@@ -98,7 +98,7 @@ function timeWaitLines(state, width) {
     s("g", { class: "axis" }, ticks(0, ceiling, 4).map((v) => [
       s("line", { class: "grid", x1: left, x2: right, y1: px(y(v)), y2: px(y(v)) }),
       s("text", { x: left - 8, y: px(y(v)) + 4, "text-anchor": "end" }, count(v))])),
-    limit, line(state.server, "server"), line(state.client, "client"));
+    line(state.server, "server"), line(state.client, "client"), limit);
 }
 
 // handshakeChart is a histogram over a logarithmic axis, ten bins to a decade.
@@ -124,7 +124,7 @@ function handshakeChart(width) {
     s("g", { class: "axis" }, ticks(0, most * 1.1, 3).filter(Number.isInteger).map((v) => [
       s("line", { class: "grid", x1: left, x2: right, y1: px(y(v)), y2: px(y(v)) }),
       s("text", { x: left - 8, y: px(y(v)) + 4, "text-anchor": "end" }, count(v))]),
-    labels.map((i) => s("text", { x: px(x(i)), y: bottom + 16, "text-anchor": "middle" }, span(edge(i))))),
+    labels.map((i) => s("text", { x: px(x(i)), y: bottom + 16, "text-anchor": x(i) > right - 24 ? "end" : "middle" }, span(edge(i))))),
     s("g", { class: "histogram" }, bins.map((n, i) => n > 0 && s("rect", { x: px(x(i)), y: px(y(n)), width: wide, height: px(bottom - y(n)) },
       s("title", {}, `${span(edge(i))} to ${span(edge(i + 1))}: ${count(n)}`)))));
   return figure("Handshake round trip",

@@ -46,7 +46,7 @@ const fields = [
   { key: "open", title: "Opened", text: (i) => meta.opens[columns.open[i]], sort: (i) => columns.open[i] },
   { key: "close", title: "Closed", text: (i) => meta.closes[columns.close[i]], sort: (i) => columns.close[i] },
   { key: "states", title: "States", kind: "states", text: (i) => `${meta.states[columns.clientState[i]]} / ${meta.states[columns.serverState[i]]}`, sort: (i) => columns.clientState[i] * 16 + columns.serverState[i] },
-  { key: "start", title: "Start", kind: "number", text: (i) => offset(startOf(i)), sort: (i) => columns.start[i] },
+  { key: "start", title: "Start", kind: "number", text: (i) => startOf(i).toFixed(3), sort: (i) => columns.start[i] },
   { key: "duration", title: "Lasts", kind: "number", text: (i) => span(columns.duration[i] / 1e6), sort: (i) => columns.duration[i], most: true },
   { key: "packets", title: "Packets", kind: "number", text: (i) => count(columns.packets[i]), sort: (i) => columns.packets[i], most: true },
   { key: "bytes", title: "Bytes", kind: "number", text: (i) => size(columns.bytes[i]), sort: (i) => columns.bytes[i], most: true },
