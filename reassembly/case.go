@@ -315,7 +315,7 @@ func (t *Tracker) remember(i uint32, fromB bool) *Previous {
 	return p
 }
 
-// Before, AtOrBefore compare sequence numbers (RFC 9293 section 3.4).
+// Before reports whether sequence number a comes before b (RFC 9293 section 3.4).
 func Before(a, b uint32) bool { return seqnum.Less(a, b) }
 
 // AtOrBefore is Before or equal.

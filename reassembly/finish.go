@@ -167,7 +167,7 @@ func (m *machine) rto(x int) int64 {
 // ended says that the trace ends here.
 func (m *machine) finish(c *conn, now int64, ended bool) *Lifecycle {
 	l := &Lifecycle{ID: uint64(c.id), Stream: uint64(c.stream), First: c.firstPkt, Last: c.lastPkt,
-		Start: c.first, End: c.last, Packets: uint64(c.packets), Tunnel: c.key.Scope, Reuses: uint64(c.reuses), ReusedBy: uint64(c.reusedBy)}
+		Start: c.first, End: c.last, Packets: c.packets, Tunnel: c.key.Scope, Reuses: uint64(c.reuses), ReusedBy: uint64(c.reusedBy)}
 	cl := m.clientSide(l)
 	l.Client, l.Server = c.endpoint(cl), c.endpoint(1-cl)
 	for x := range 2 {

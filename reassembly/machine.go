@@ -101,7 +101,6 @@ type sender struct {
 	ack          uint32 // highest ACK sent
 	fin          uint32 // sequence number of its FIN
 	contig       uint32 // contiguous end of what was seen
-	win          uint32 // last window, scaled
 	tsMax        uint32
 	tsFirst      uint32
 	tsFirstAt    int64

@@ -229,11 +229,11 @@ func checkSYNACKBadAck(c *reassembly.Case) []finding {
 
 // offset tells how far a number is from the one expected.
 func offset(got, want uint32) string {
-	if n := int64(int32(got - want)); n < 0 {
+	n := int64(int32(got - want))
+	if n < 0 {
 		return count(-n, "byte") + " below"
-	} else {
-		return count(n, "byte") + " above"
 	}
+	return count(n, "byte") + " above"
 }
 
 // firstOf is the first of the connection's own segments that fits, or nil.
