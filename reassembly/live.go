@@ -15,6 +15,7 @@ import (
 // changes remembers which connections are to be told, by their place in the slab.
 type changes struct {
 	list  []uint32 // changed since they were told last
+	told  int      // so many of the list were told
 	known []changeState
 	wheel wheel
 }
@@ -76,10 +77,11 @@ func (t *Tracker) lookAt(i uint32, st *changeState, at int64) {
 func (t *Tracker) Changed(most int, tell func(*Lifecycle)) (more bool) {
 	t.due()
 	g := &t.changes
-	list := g.list
+	list := g.list[g.told:]
 	if most > 0 && len(list) > most {
 		list = list[:most]
 	}
+	g.told += len(list)
 	for _, i := range list {
 		c, st := t.conn(i), &g.known[i]
 		if !c.used || c.id != st.id || !st.marked || c.packets == 0 {
@@ -94,8 +96,11 @@ func (t *Tracker) Changed(most int, tell func(*Lifecycle)) (more bool) {
 		t.lookAgain(i, st, l)
 		tell(l)
 	}
-	g.list = g.list[:copy(g.list, g.list[len(list):])]
-	return len(g.list) > 0
+	if g.told < len(g.list) {
+		return true
+	}
+	g.list, g.told = g.list[:0], 0
+	return false
 }
 
 // due moves what fell due into the list.

@@ -95,4 +95,7 @@ func TestChangedForgets(t *testing.T) {
 	if len(k.changes.list) != 0 {
 		t.Errorf("%d left in the list", len(k.changes.list))
 	}
+	if n := len(k.changes.known); n > 2048 {
+		t.Errorf("%d places are remembered", n)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -23,9 +24,13 @@ import (
 const (
 	tickEvery  = 100 * time.Millisecond
 	tickSlack  = 300 * time.Millisecond // packets may still lie in the kernel's buffer
-	tickLooks  = 2000                   // connections told at a tick while packets wait
 	tickForced = 1 << 14                // packets after which a tick comes whatever they say of time
 	sampleAge  = time.Second
+	lookOnce   = 64                    // connections that are told between two looks at the clock
+	lookIdle   = 60 * time.Millisecond // how long changed connections are told at a tick: while no packet waits
+	lookBusy   = 8 * time.Millisecond  // while packets wait
+	lookLate   = time.Millisecond      // while they wait for longer than lookLag
+	lookLag    = 200 * time.Millisecond
 	lineQueue  = 64 // parcels
 )
 
@@ -35,7 +40,7 @@ type liveRun struct {
 	live *liveFlags
 
 	stop     *interrupts
-	in       *capture.Live
+	in       *capture.Backlog
 	analysis *analysis
 	tracker  *reassembly.Tracker
 	writer   *report.Writer
@@ -82,9 +87,14 @@ func (r *liveRun) run() error {
 	r.form = form.Format
 	r.stop = listen()
 	defer r.stop.close()
-	if r.in, err = capture.OpenLive(o); err != nil {
+	source, err := capture.OpenLive(o)
+	if err != nil {
 		return err
 	}
+	// The goroutine that empties the kernel's buffer must not wait for a processor
+	// that the analysis or the collector holds.
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
+	r.in = capture.NewBacklog(source, capture.DefaultBacklog)
 	defer closeQuietly(r.in)
 	r.analysis = &analysis{in: new(capture.Reader), choice: choice, decoder: capture.NewDecoder(capture.DecoderOptions{})}
 	if r.live.write != "" {
@@ -324,12 +334,10 @@ func (r *liveRun) loop() {
 func (r *liveRun) tick(idle bool) (over bool) {
 	now := time.Now()
 	r.next = r.last + int64(tickEvery)
-	looks := tickLooks
 	if idle {
 		r.tracker.Advance(now.Add(-tickSlack).UnixNano())
-		looks = 0
 	}
-	r.tracker.Changed(looks, r.changed)
+	r.look(now, idle)
 	if now.Sub(r.sampled) >= sampleAge {
 		r.takeSample(now, idle)
 	}
@@ -356,6 +364,20 @@ func (r *liveRun) interrupted(now time.Time, idle bool) bool {
 		r.stopped = now
 	}
 	return idle || r.last >= r.stopped.UnixNano() || now.Sub(r.stopped) > time.Second
+}
+
+// look tells changed connections for as long as there is time for it. While
+// packets wait longer and longer, what they say can wait too.
+func (r *liveRun) look(begin time.Time, idle bool) {
+	most := lookBusy
+	switch lag := begin.UnixNano() - r.last; {
+	case idle:
+		most = lookIdle
+	case lag > int64(lookLag):
+		most = lookLate
+	}
+	for r.tracker.Changed(lookOnce, r.changed) && time.Since(begin) < most {
+	}
 }
 
 func (r *liveRun) flush() {

@@ -49,7 +49,7 @@ type packetFiles struct {
 const packetQueue = 256 // parcels of queueChunk
 
 // newPacketLog begins the first file at once, so that a bad path is told then.
-func newPacketLog(o *liveFlags, in *capture.Live) (*packetLog, error) {
+func newPacketLog(o *liveFlags, in *capture.Backlog) (*packetLog, error) {
 	files := &packetFiles{path: o.write, every: o.rotateEvery, size: o.rotateSize, keep: o.keep}
 	p := &packetLog{files: files}
 	var err error

@@ -335,7 +335,7 @@ func (m *model) keys() string {
 	if m.typing {
 		return "type a part of an address, a state or a finding; enter keeps it, esc drops it"
 	}
-	return "up/down choose  enter lanes  s sort  / filter  f findings  p pause  ? help  q quit"
+	return "arrows choose  enter lanes  s sort  / filter  f findings  p pause  ? help  q end"
 }
 
 func (m *model) helpLines() []string {
