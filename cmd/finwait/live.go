@@ -144,6 +144,9 @@ func (l *liveFlags) check(f *flags, words []string) error {
 	if l.duration < 0 || l.interval < 0 || l.snapLen < 0 {
 		return usagef("--duration, --interval and --snaplen are not below zero")
 	}
+	if slices.Contains(formats(), report.Format(f.format)) && !slices.Contains(report.Formats, report.Format(f.format)) {
+		return usagef("--format: live writes %s; for %s keep the packets with --write FILE and read them", join(report.Formats), f.format)
+	}
 	if l.screen && f.output == "" && f.format != string(report.Text) {
 		return usagef("--screen takes the terminal: write the %s to a file with -o", f.format)
 	}
