@@ -22,8 +22,8 @@ type analysis struct {
 	retired func() error
 
 	decoder     *capture.Decoder
-	first, last int64 // ns, least and greatest time of a frame
-	filtered    uint64
+	first, last int64  // ns, least and greatest time of a frame
+	filtered    uint64 // segments left out behind the decoder
 	interrupted bool
 }
 
@@ -44,7 +44,6 @@ func (a *analysis) run(o reassembly.Options, w sink) error {
 		}
 	}
 	t := reassembly.NewTracker(o)
-	a.decoder = capture.NewDecoder(capture.DecoderOptions{})
 	err := a.packets(t, func() error {
 		if failed == nil && news && a.retired != nil {
 			failed = a.retired()
@@ -63,7 +62,7 @@ func (a *analysis) run(o reassembly.Options, w sink) error {
 func (a *analysis) packets(t *reassembly.Tracker, after func() error) error {
 	var f capture.Frame
 	var seg reassembly.Segment
-	everything := a.choice.empty()
+	a.decoder = a.choice.decoder()
 	for n := uint64(0); a.most == 0 || n < a.most; n++ {
 		err := a.in.Next(&f)
 		if a.stop.stopped() {
@@ -78,17 +77,13 @@ func (a *analysis) packets(t *reassembly.Tracker, after func() error) error {
 			return err
 		}
 		if n == 0 {
+			a.choice.begin(f.Time)
 			a.first, a.last = f.Time, f.Time
 		}
 		a.first, a.last = min(a.first, f.Time), max(a.last, f.Time)
-		skip := a.decoder.Decode(&f, &seg)
-		switch {
-		case skip != capture.NotSkipped:
-			t.Advance(f.Time)
-		case everything || a.choice.match(&seg):
+		if a.decoder.Decode(&f, &seg) == capture.NotSkipped {
 			t.Add(&seg)
-		default:
-			a.filtered++
+		} else {
 			t.Advance(f.Time)
 		}
 		if err := after(); err != nil {
@@ -135,6 +130,9 @@ func (a *analysis) trace() report.Trace {
 		for _, text := range f.Warnings {
 			out.Warnings = append(out.Warnings, report.Problem{File: f.Path, Text: text})
 		}
+	}
+	if text := a.choice.problem(); text != "" {
+		out.Warnings = append(out.Warnings, report.Problem{File: "--filter", Text: text})
 	}
 	return report.Trace{Start: a.first, End: a.last, Quality: out}
 }

@@ -22,9 +22,9 @@ type flags struct {
 	count     uint64
 	noResolve bool
 
-	format, output       string
-	msl                  []string
-	host, port, net      []string
+	format, output string
+	msl            []string
+	selecting
 	only, conn           []string
 	minSeverity, sort    string
 	top                  int
@@ -56,9 +56,7 @@ func (f *flags) register(c *cobra.Command) {
 	s.IntVar(&f.top, "top", 0, "list only the first `N` connections")
 
 	s.StringArrayVar(&f.msl, "msl", nil, "maximum segment `LIFETIME`, half of what TIME-WAIT lasts: a duration or a profile, rfc 120s, linux 30s, windows 60s, macos 15s; HOST=15s for one host (repeatable) (default 30s)")
-	s.StringArrayVar(&f.host, "host", nil, "look only at packets to or from this `ADDRESS` (repeatable)")
-	s.StringArrayVar(&f.port, "port", nil, "look only at packets to or from this TCP `PORT` (repeatable)")
-	s.StringArrayVar(&f.net, "net", nil, "look only at packets to or from this `NETWORK`, such as 10.0.0.0/8 (repeatable)")
+	f.selecting.register(c)
 	s.StringVar(&f.key, "key", "", "`WHAT` beside addresses and ports tells connections apart: +vlan, -tunnel, or both with a comma")
 
 	s.DurationVar(&f.halfOpen, "half-open-timeout", 5*time.Minute, "end a connection whose handshake never completed after a silence of this `DURATION`")

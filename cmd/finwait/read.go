@@ -21,6 +21,7 @@ import (
 func readInto(c *cobra.Command, s streams) {
 	f := new(flags)
 	f.register(c)
+	f.registerBPF(c)
 	c.Args = cobra.ArbitraryArgs
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		paths := slices.Concat(f.read, args)
@@ -60,7 +61,7 @@ func (r *reading) run(cmd *cobra.Command, paths []string, wordsAfterRead bool) e
 	if err != nil {
 		return err
 	}
-	choice, err := r.filter()
+	choice, err := r.chosen(paths)
 	if err != nil {
 		return err
 	}
@@ -108,6 +109,15 @@ func (r *reading) run(cmd *cobra.Command, paths []string, wordsAfterRead bool) e
 		return fmt.Errorf("writing the report: %w", err)
 	}
 	return r.verdict(in, &trace.Quality)
+}
+
+// chosen reads the flags that choose packets.
+func (r *reading) chosen(paths []string) (*filter, error) {
+	if r.bytecode == "-" && countStdin(paths) > 0 {
+		return nil, usagef("standard input (-) can be read only once: as a capture or as the program of --filter-bytecode")
+	}
+	r.stdin = r.in
+	return r.filter()
 }
 
 // openError adds what the person probably meant.

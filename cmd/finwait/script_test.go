@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/finwait/finwait/capture"
 	"github.com/finwait/finwait/fixtures"
 )
 
@@ -28,6 +30,12 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: *update,
+		Condition: func(name string) (bool, error) {
+			if name != "libpcap" {
+				return false, fmt.Errorf("no condition is called %s", name)
+			}
+			return capture.HasLibpcap, nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"pcap": pcap, "head": head, "status": exitStatus, "interrupt": interrupt, "jsonlines": jsonLines, "onelined": oneLined,
 		},
@@ -45,9 +53,9 @@ func pcap(ts *testscript.TestScript, neg bool, args []string) {
 		s, err = fixtures.Parse(args[0], []byte(ts.ReadFile(args[0])))
 	}
 	ts.Check(err)
-	capture, err := s.Pcap()
+	b, err := s.Pcap()
 	ts.Check(err)
-	ts.Check(os.WriteFile(ts.MkAbs(args[1]), capture, 0o644))
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), b, 0o644))
 }
 
 // head BYTES FROM TO writes the first bytes of a file.

@@ -23,6 +23,7 @@ type twice struct {
 	rest  bool // words after -r FILE
 
 	damage []string           // of the last pass
+	unfit  string             // why the filter of the last pass is no good
 	files  []capture.FileInfo // they grow while a pass goes on
 	copied uint64             // packets written
 }
@@ -34,8 +35,9 @@ var coreFlags = []string{"msl", "key", "half-open-timeout", "idle-timeout", "hal
 func (f *flags) borrow(c *cobra.Command, names ...string) {
 	all := &cobra.Command{}
 	f.register(all)
+	f.registerBPF(all)
 	c.Flags().SortFlags = false
-	for _, name := range names {
+	for _, name := range withSelection(names) {
 		c.Flags().AddFlag(all.Flags().Lookup(name))
 	}
 }
@@ -43,6 +45,7 @@ func (f *flags) borrow(c *cobra.Command, names ...string) {
 // start looks at the command line, before a capture is opened.
 func (t *twice) start(cmd *cobra.Command, args []string) error {
 	t.cmd, t.paths, t.rest = cmd, slices.Concat(t.read, args), len(args) > 0 && len(t.read) > 0
+	t.stdin = t.in
 	switch {
 	case len(t.paths) == 0:
 		return usagef("which capture? finwait %s FILE (see 'finwait %s --help')", cmd.Name(), cmd.Name())
@@ -66,10 +69,11 @@ func (t *twice) pass(choice *filter, each func(n uint64, f *capture.Frame, seg *
 	}
 	t.files = in.Files()
 	defer t.showProgress(in, &report.Options{Format: report.JSON}, &output{to: t.out})()
-	decoder := capture.NewDecoder(capture.DecoderOptions{})
+	decoder := choice.decoder()
 	var f capture.Frame
 	var seg reassembly.Segment
 	t.damage = nil
+	defer func() { t.unfit = choice.problem() }()
 	for n := uint64(1); ; n++ {
 		err := in.Next(&f)
 		var damage *capture.Error
@@ -85,7 +89,8 @@ func (t *twice) pass(choice *filter, each func(n uint64, f *capture.Frame, seg *
 			return err
 		}
 		found := &seg
-		if decoder.Decode(&f, &seg) != capture.NotSkipped || !choice.empty() && !choice.match(&seg) {
+		choice.begin(f.Time)
+		if decoder.Decode(&f, &seg) != capture.NotSkipped {
 			found = nil
 		}
 		if err := each(n, &f, found); err != nil {
@@ -113,6 +118,9 @@ func (t *twice) track(o reassembly.Options, choice *filter, wanted func(n uint64
 
 // told ends a command: the exit status says if a capture was damaged.
 func (t *twice) told() error {
+	if t.unfit != "" && !t.quiet {
+		fmt.Fprintf(t.err, "finwait: %s\n", oneLine(t.unfit))
+	}
 	for _, text := range t.damage {
 		fmt.Fprintf(t.err, "finwait: %s; what could be read was used\n", oneLine(text))
 	}
