@@ -30,9 +30,11 @@ const showExamples = `  finwait show trace.pcap --conn 7
   finwait show trace.pcap --conn tcp.stream==3 --from 120 --to 180
   finwait show trace.pcap --conn 7 --svg -o ladder.svg`
 
-// logLimit is how many segments of the shown connection are kept in mind, about
-// 200 bytes each.
-const logLimit = 1 << 18
+// logLimit is how many of the shown connection's last segments are kept in mind,
+// at least. Judging a segment looks back through all of them, so that ten times
+// as many take a hundred times as long; of a longer connection the ladder says
+// how many packets are remembered no more, and their steps stand all the same.
+const logLimit = 1 << 12
 
 // defaultRows is a few screens: what tells most is among them.
 const defaultRows = 200
