@@ -38,10 +38,10 @@ func schemaOf(t reflect.Type, defs object) object {
 	if t.Kind() == reflect.Pointer {
 		return schemaOf(t.Elem(), defs)
 	}
-	define := func(make func() object) object {
+	define := func(body func() object) object {
 		if _, ok := defs[t.Name()]; !ok {
 			defs[t.Name()] = nil // it may speak of itself
-			defs[t.Name()] = make()
+			defs[t.Name()] = body()
 		}
 		return object{"$ref": "#/$defs/" + t.Name()}
 	}
