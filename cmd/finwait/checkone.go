@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/finwait/finwait/capture"
@@ -58,6 +59,10 @@ func (k *checking) judge(path string, f *expect.File, fail expect.FailOn,
 // beside it.
 func (k *checking) expectationsOf(path string) (*expect.File, error) {
 	if k.expected != nil {
+		speaks := func(c expect.Capture) bool { return c.Speaks(k.expected.Name, path) }
+		if !k.quiet && !slices.ContainsFunc(k.expected.Captures, speaks) {
+			fmt.Fprintf(k.err, "finwait: %s: %s does not speak of it: only its defaults and --fail-on count\n", oneLine(path), k.expected.Name)
+		}
 		return k.expected, nil
 	}
 	stem, _, _ := strings.Cut(path[strings.LastIndexByte(path, '/')+1:], ".")
