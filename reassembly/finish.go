@@ -226,6 +226,7 @@ func (m *machine) finishEnd(out *Endpoint, x int, c *conn, now int64, ended bool
 	}
 	out.Stats = m.snd[x].stats
 	out.Stats.RTT = m.snd[x].rtt.told()
+	out.Stats.Acked, out.Stats.Unseen = m.interop.coverage[x].told()
 	c.opts[x].tell(&out.Stats)
 }
 

@@ -123,6 +123,8 @@ type EndpointStats struct {
 	DuplicateACKs   uint64 // pure ACKs that repeat the last while data is outstanding
 	OutOfOrder      uint64 // segments that fill a hole
 	ZeroWindows     uint64 // segments that advertise a window of 0
+	Acked           uint64 // sequence numbers of its that the peer was seen to acknowledge
+	Unseen          uint64 // of them, those that the capture does not have
 	RTT             RTT    // tap to this endpoint and back
 	TTL             uint8  // TTL or hop limit of its last segment that was no RST; 0: none seen
 	MaxLength       uint32 // most payload bytes in one segment: above the MSS, the tap is on its host

@@ -122,16 +122,22 @@ func completes(r *rec) (bits uint8) {
 	return bits
 }
 
-// interop is what a machine gathers for other programs' words.
+// interop is what a machine gathers for other programs' words, and for what the
+// capture lacks.
 type interop struct {
 	zeek     zeek
 	complete completeness
+	coverage [2]coverage // of what each side sent
 }
 
 // segment takes a segment of the machine's log.
 func (p *interop) segment(m *machine, r *rec) {
 	p.zeek.segment(r, m.ports)
 	p.complete.segment(r)
+	p.coverage[r.side()].segment(r)
+	if r.flags&(FlagACK|FlagRST) == FlagACK {
+		p.coverage[1-r.side()].acknowledged(r.ack)
+	}
 }
 
 // tell fills in the words.
