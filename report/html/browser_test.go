@@ -235,12 +235,6 @@ func (b *browser) look(width, height int64, scheme string) {
 		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}))
 }
 
-// picture is a PNG of the whole page.
-func (b *browser) picture() []byte {
-	b.t.Helper()
-	return get(b, chromedp.FullScreenshot(100))
-}
-
 // paper is the page as PDF.
 func (b *browser) paper() []byte {
 	b.t.Helper()

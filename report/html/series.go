@@ -169,7 +169,7 @@ func (o *occupancy) tell(start, end int64) timeline {
 func (o *occupancy) means(which, n int, end int64) []float64 {
 	out := make([]float64, n)
 	length := int64(1) << o.shift / microsecond
-	level, any := int64(0), false
+	level, nonzero := int64(0), false
 	for i := range n {
 		b := &o.bins[i]
 		area, span := b.area[which]+level*length, length
@@ -180,10 +180,10 @@ func (o *occupancy) means(which, n int, end int64) []float64 {
 		}
 		if area > 0 {
 			out[i] = math.Round(float64(area)/float64(span)*100) / 100
-			any = true
+			nonzero = true
 		}
 	}
-	if !any {
+	if !nonzero {
 		return nil
 	}
 	return out

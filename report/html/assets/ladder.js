@@ -165,7 +165,7 @@ function arrow(group, g, row, y) {
   const share = q.lost === "before-tap" ? 0.3 : q.lost ? 0.74 : 1;
   const tail = y + 22, tip = tail + 10 * share, end = from + (to - from) * share;
   const dir = forward ? 1 : -1;
-  const kind = q.lost ? "lost" : q.kind === "fresh" ? "" : "copy";
+  const kind = q.lost ? "lost" : q.forged ? "forged" : q.kind === "fresh" ? "" : "copy";
   group.append(s("line", { class: `arrow ${row.from} ${kind}`, x1: from, y1: tail, x2: px(end - (q.lost ? 0 : dir)), y2: px(tip) }));
   if (q.lost) group.append(s("path", { class: "cross", d: `M${px(end - 5)} ${px(tip - 5)}l10 10m0 -10l-10 10` }));
   else group.append(s("path", { class: `head ${row.from}`, d: `M${end} ${px(tip)}l${-dir * 9} -5v9z` }));
