@@ -71,6 +71,9 @@ type CaseSegment struct {
 	Next         bool   // of the next incarnation, cited here
 	Old          bool   // of the incarnation before, cited here
 	Quoted       bool   // quoted by an ICMP error, not captured itself
+	Refusal      bool   // that error says that the destination is unreachable
+	ICMPCode     uint8  // its code; the type is that of ICMPv6 if V6
+	V6           bool
 }
 
 // End is the sequence number after the segment.
@@ -204,6 +207,7 @@ func (c *Case) Segments() []CaseSegment {
 			Kind: CopyKind(k.kind), Original: int(k.orig), Received: k.recv != notReceived, Why: k.reason, Unsent: k.unsent,
 			PrevEnd: k.prevEnd, HadEnd: k.hadEnd, PrevAck: k.prevAck, HadAck: k.hadAck, PeerAck: k.peerAck, HasPeerAck: k.hasPeer, PeerEnd: k.peerEnd,
 			IDStep: int(k.idStep), Next: r.bits&recNext != 0, Old: r.bits&recOld != 0, Quoted: r.bits&recICMP != 0,
+			Refusal: r.refusal(), ICMPCode: r.tag & 15, V6: r.bits&recV6 != 0,
 		})
 	}
 	return c.segments

@@ -51,7 +51,7 @@ func (m *machine) placeLosses(i int32, x int, dsack bool) {
 			continue
 		}
 		l.settled = true
-		if m.sackBoth && !dsack && m.marks[i].idStep == 1 && m.e[x].state != tcpstate.TimeWait && r.at-c.at >= m.snd[x].rtt.least/2 && r.at-c.at < ackDelayMax {
+		if m.sackBoth && !dsack && m.marks[i].idStep == 1 && m.e[x].state != tcpstate.TimeWait && r.at-c.at >= m.snd[x].rtt.least/2 && r.at-c.at < ACKDelayMax {
 			l.where, l.conf = AfterTap, Likely
 		}
 	}
@@ -61,12 +61,12 @@ func (m *machine) placeLosses(i int32, x int, dsack bool) {
 func (m *machine) tellLostACKs(i int32, x int, lost []int32) {
 	r := &m.recs[i]
 	l := loss{kind: lostACK, side: x, at: r.at, copy: r.pkt, flags: r.flags, subject: -1, where: AfterTap, conf: Likely}
-	// Above all those that acknowledge what was sent again; the newest tell most.
+	// The first tells how long ago it was; of the others the newest tell most.
 	for _, j := range lost {
 		l.carriers = append(l.carriers, m.recs[j].pkt)
 	}
 	if n := len(l.carriers); n > 15 {
-		l.carriers = l.carriers[n-15:]
+		l.carriers = append(l.carriers[:1:1], l.carriers[n-14:]...)
 	}
 	first := lost[0]
 	if a := &m.recs[first]; r.bits&a.bits&recTS != 0 && r.flags&FlagACK != 0 && m.marks[first].tsNew && seqnum.Less(r.tsecr, a.tsval) && m.plausibleEcho(r) {
@@ -98,7 +98,8 @@ func (m *machine) noteProven(j, by, n int32, x int, byDSACK bool) {
 	l := loss{kind: lostUnseenACK, side: x, at: c.at, after: c.at - s.at, copy: c.pkt, carriers: []Packet{s.pkt}, flags: s.flags, subject: j, where: BeforeTap, conf: Likely}
 	l.lastACK = s.flags&FlagFIN != 0 && m.firstFINCovered(x)
 	gap := m.marks[n].idStep > 1 && m.marks[n].idStep <= 64 && m.snd[1-x].idRun >= 2
-	if !gap && c.at-s.at <= ackDelayMax {
+	none := m.allSeen(j, n, 1-x)
+	if !gap && (none || c.at-s.at <= ACKDelayMax) {
 		l.kind, l.where = neverSentACK, NeverSent
 	}
 	switch {
@@ -111,9 +112,26 @@ func (m *machine) noteProven(j, by, n int32, x int, byDSACK bool) {
 	case a.at < c.at+m.snd[1-x].rtt.least/2:
 		l.kind, l.where = lateACK, NoWhere
 	}
-	if gap {
+	if gap || none && l.kind == neverSentACK {
 		l.conf = Certain
 	}
 	l.carriers = append(l.carriers, a.pkt)
 	m.tell(l)
+}
+
+// countsIDs is how many IP-IDs in a row make a counter of the connection's own.
+const countsIDs = 4
+
+// allSeen: by its IP-IDs side x sent nothing from segment j to segment n that
+// the capture lacks.
+func (m *machine) allSeen(j, n int32, x int) bool {
+	if m.snd[x].idRun < countsIDs {
+		return false
+	}
+	for i := j + 1; i <= n; i++ {
+		if m.own(i, x) && m.marks[i].idStep != 1 {
+			return false
+		}
+	}
+	return true
 }

@@ -14,8 +14,10 @@ const frameTwice = int64(time.Millisecond)
 
 func (m *machine) observe(i int32) {
 	r, k := &m.recs[i], &m.marks[i]
-	if r.bits&recICMP != 0 && r.flags&(FlagSYN|FlagACK) == FlagSYN && !m.snd[1-r.side()].hasISS {
-		m.refused = true
+	if r.refusal() && !m.snd[1-r.side()].hasISS {
+		// A short quote has the sequence number only (RFC 792).
+		s := &m.snd[r.side()]
+		m.refused = m.refused || r.flags&(FlagSYN|FlagACK) == FlagSYN || r.flags == 0 && s.hasISS && r.seq == s.iss
 	}
 	if r.bits&(recNext|recOld|recICMP) != 0 {
 		return

@@ -31,7 +31,7 @@ type rec struct {
 	flags uint8
 	bits  uint8
 	ttl   uint8
-	tag   uint8  // interface and VLAN, folded: tells frames captured at two places apart
+	tag   uint8  // interface and VLAN, folded: tells frames captured at two places apart; of a quoted segment the error's type and code
 	next  uint32 // slab index of the connection's next rec, 0 at the end
 }
 
@@ -83,7 +83,21 @@ func (r *rec) fill(s *Segment, side int) {
 	}
 	if s.Quoted() {
 		r.bits |= recICMP
+		r.tag = s.Quote.Type<<4 | min(s.Quote.Code, 15) // no error that quotes has a higher type
 	}
+}
+
+// refusal reports a segment quoted by an ICMP error that refuses it: destination
+// unreachable, but not for its size (RFC 792, RFC 4443 section 3.1). That a hop
+// count ran out, say, is the path's affair.
+func (r *rec) refusal() bool {
+	if r.bits&recICMP == 0 {
+		return false
+	}
+	if r.bits&recV6 != 0 {
+		return r.tag>>4 == 1
+	}
+	return r.tag>>4 == 3 && r.tag&15 != 4
 }
 
 // slab holds the recs of all connections in chunks that never move; recs are

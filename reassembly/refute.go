@@ -356,5 +356,5 @@ func (m *machine) notCovered(i int32, x int) bool {
 	return changed
 }
 
-// ackDelayMax is the longest a delayed ACK may take on the systems we know.
-const ackDelayMax = int64(200 * time.Millisecond)
+// ACKDelayMax is the longest a delayed ACK may take on the systems we know.
+const ACKDelayMax = int64(200 * time.Millisecond)

@@ -121,37 +121,54 @@ const ackLoopRun = 10
 // checkACKLoop: both ends answer each other's pure ACKs without progress (RFC
 // 1337 H2; RFC 5961 section 7 asks for throttling because of it).
 func checkACKLoop(c *reassembly.Case) []reassembly.Finding {
-	if c.Life.Packets < ackLoopRun {
+	run, from, to := ackLoop(c)
+	if run == nil {
 		return nil
 	}
+	return one(reassembly.Finding{
+		Side: reassembly.Both, At: from, Packets: cite(run...), Confidence: reassembly.Likely,
+		Measures: []reassembly.Measure{number("acks", len(run)), secs("within_s", to-from, 0)},
+		Detail: fmt.Sprintf("From %s on both ends answer each other's ACKs with ACKs of the same numbers, %d within %s: neither accepts the other's.",
+			pkt(run[0]), len(run), span(to-from)),
+	})
+}
+
+// ackLoop finds the first run of ackLoopRun pure ACKs within a second, from the
+// two ends in turn, each with the numbers of its sender's one before. What an end
+// sent is told by those ACKs alone: others may have sent bytes in its name.
+func ackLoop(c *reassembly.Case) (run []reassembly.Packet, from, to int64) {
+	if c.Life.Packets < ackLoopRun {
+		return nil, 0, 0
+	}
 	segments := c.Segments()
-	var run []reassembly.Packet
-	var from int64
+	var last [2]*reassembly.CaseSegment // the newest of each side
+	turn := reassembly.None             // whose segment came last
 	for i := range segments {
 		s := &segments[i]
 		if !s.Own() {
 			continue
 		}
-		repeats := s.PureACK() && s.HadAck && s.Ack == s.PrevAck && s.HadEnd && s.Seq == s.PrevEnd
-		if len(run) > 0 && (!repeats || segments[i-1].Side == s.Side || s.At-from > 1e9) {
+		before := last[s.Side]
+		repeats := s.PureACK() && before != nil && before.PureACK() && before.Seq == s.Seq && before.Ack == s.Ack
+		switch {
+		case len(run) >= ackLoopRun && (!repeats || turn == s.Side):
+			return run, from, to
+		case !repeats:
 			run = nil
+		case turn == s.Side || len(run) < ackLoopRun && len(run) > 0 && s.At-from > second:
+			run, from = []reassembly.Packet{s.Packet}, s.At
+		default:
+			if len(run) == 0 {
+				from = s.At
+			}
+			run, to = append(run, s.Packet), s.At
 		}
-		if !repeats {
-			continue
-		}
-		if len(run) == 0 {
-			from = s.At
-		}
-		if run = append(run, s.Packet); len(run) == ackLoopRun {
-			return one(reassembly.Finding{
-				Side: reassembly.Both, At: from, Packets: cite(run...), Confidence: reassembly.Likely,
-				Measures: []reassembly.Measure{{Name: "acks", Value: ackLoopRun, Limit: ackLoopRun}, secs("within_s", s.At-from, 1e9)},
-				Detail: fmt.Sprintf("From %s on both ends answer each other's ACKs with ACKs of the same numbers, %d within %s: neither accepts the other's.",
-					pkt(run[0]), len(run), span(s.At-from)),
-			})
-		}
+		last[s.Side], turn = s, s.Side
 	}
-	return nil
+	if len(run) < ackLoopRun {
+		return nil, 0, 0
+	}
+	return run, from, to
 }
 
 // echoAhead is how far an echo may be ahead of what was seen, ticks: beyond it
@@ -196,7 +213,7 @@ func echoedEarly(rest []reassembly.CaseSegment, side reassembly.Side, echo *reas
 		if s.At > echo.At+20e6 {
 			return false
 		}
-		if s.Own() && s.Side == side && s.HasTS && reassembly.AtOrBefore(echo.TSEcr, s.TSVal) {
+		if s.Own() && s.Side == side && s.HasTS && s.TSVal == echo.TSEcr {
 			return true
 		}
 	}

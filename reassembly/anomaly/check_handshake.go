@@ -8,12 +8,17 @@ import "github.com/finwait/finwait/reassembly"
 // that ends sooner after a SYN or SYN-ACK tells nothing of its answer.
 const answerDue = second
 
+// unansweredSYNs is how many SYNs must have waited that long in vain where the
+// trace ends too soon after the last one to tell of that one.
+const unansweredSYNs = 2
+
 func checkSYNUnanswered(c *reassembly.Case) []finding {
-	if c.Life.Open != reassembly.OpenUnanswered || c.Life.Endpoints[reassembly.Server].Stats.Packets != 0 || c.Seen().Quoted {
+	if c.Life.Open != reassembly.OpenUnanswered || c.Life.Endpoints[reassembly.Server].Stats.Packets != 0 {
 		return nil
 	}
 	var syns []packet
 	var first, last int64
+	overdue := 0 // copies that were left without an answer for as long as one may take
 	segs := c.Segments()
 	for i := range segs {
 		s := &segs[i]
@@ -26,6 +31,8 @@ func checkSYNUnanswered(c *reassembly.Case) []finding {
 		default:
 			if syns == nil {
 				first = s.At
+			} else if s.At-last >= answerDue {
+				overdue++
 			}
 			syns, last = append(syns, s.Packet), s.At
 		}
@@ -40,6 +47,10 @@ func checkSYNUnanswered(c *reassembly.Case) []finding {
 	}
 	f := finding{Side: reassembly.Client, At: last, Packets: cite(syns...),
 		Measures: []reassembly.Measure{secs("silence_s", silence, answerDue), number("syn_count", len(syns))}}
+	if silence < answerDue && overdue >= unansweredSYNs {
+		f.Detail = detail + ", and no segment of the server came up to the end of the trace " + span(silence) + " after the last."
+		return []finding{f}
+	}
 	if silence < answerDue {
 		f.Detail = detail + ", and nothing answered it before the trace of this connection ended " + span(silence) + " later: too soon to tell."
 		return []finding{withSeverity("syn-unanswered", Handshake, reassembly.Info, f)}
@@ -145,12 +156,13 @@ func checkSYNRefusedICMP(c *reassembly.Case) []finding {
 	var syn packet
 	var quotes []packet
 	var at int64
+	var why string
 	for i := range segs {
 		s := &segs[i]
 		switch {
-		case s.Quoted && s.Side == reassembly.Client && s.Seq == d.ISN && syn != 0:
+		case s.Refusal && s.Side == reassembly.Client && s.Seq == d.ISN && syn != 0:
 			if quotes == nil {
-				at = s.At
+				at, why = s.At, unreachable(s)
 			}
 			quotes = append(quotes, s.Packet)
 		case s.Own() && s.Side == reassembly.Client && bareSYN(s) && syn == 0:
@@ -163,7 +175,30 @@ func checkSYNRefusedICMP(c *reassembly.Case) []finding {
 		return nil
 	}
 	return []finding{{Side: reassembly.Client, At: at, Packets: cite(append([]packet{syn}, quotes...)...), Confidence: reassembly.Likely,
-		Detail: "An ICMP error in " + pkt(quotes[0]) + " quotes the SYN of " + pkt(syn) + ", and the server never answered it."}}
+		Detail: "An ICMP error in " + pkt(quotes[0]) + " (" + why + ") quotes the SYN of " + pkt(syn) + ", and the server never answered it."}}
+}
+
+// Codes of ICMP destination unreachable (RFC 792, RFC 1122 section 3.2.2.1, RFC
+// 1812 section 5.2.7.1) and of ICMPv6 (RFC 4443 section 3.1).
+var (
+	unreachable4 = [...]string{"net unreachable", "host unreachable", "protocol unreachable", "port unreachable", "fragmentation needed",
+		"source route failed", "net unknown", "host unknown", "source host isolated", "net administratively prohibited",
+		"host administratively prohibited", "net unreachable for the service", "host unreachable for the service",
+		"administratively prohibited", "host precedence violation", "precedence cutoff"}
+	unreachable6 = [...]string{"no route", "administratively prohibited", "beyond the scope of the source address", "address unreachable",
+		"port unreachable", "source address failed policy", "reject route"}
+)
+
+// unreachable words why a destination cannot be reached.
+func unreachable(s *segment) string {
+	words := unreachable4[:]
+	if s.V6 {
+		words = unreachable6[:]
+	}
+	if int(s.ICMPCode) < len(words) {
+		return words[s.ICMPCode]
+	}
+	return "destination unreachable"
 }
 
 func checkHalfOpen(c *reassembly.Case) []finding {

@@ -2,6 +2,7 @@ package anomaly
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/finwait/finwait/reassembly"
 	"github.com/finwait/finwait/reassembly/tcpstate"
@@ -36,6 +37,10 @@ func ofLosses(c *reassembly.Case, apart bool, want func(*reassembly.Loss) bool, 
 			Side: l.Side, At: l.At, Packets: cite(packets...), Where: l.Where, Confidence: l.Confidence, Detail: detail(l),
 			Measures: []reassembly.Measure{secs("sent_again_after_s", l.After, s.Turn+s.Slack), {Name: "times", Value: 1}},
 		})
+	}
+	for i := range out {
+		slices.Sort(out[i].Packets)
+		out[i].Packets = slices.Compact(out[i].Packets)
 	}
 	return out
 }
@@ -77,7 +82,7 @@ func checkFinalACK(c *reassembly.Case) []reassembly.Finding {
 		func(l *reassembly.Loss) string {
 			if l.Where == reassembly.AfterTap {
 				return fmt.Sprintf("The last ACK of the close (%s) passed the tap, but %s later the %s sent its FIN again (%s): it was still in LAST-ACK.",
-					pkt(l.Carriers[len(l.Carriers)-1]), span(l.After), l.Side, pkt(l.Copy))
+					pkt(l.Carriers[0]), span(l.After), l.Side, pkt(l.Copy))
 			}
 			return fmt.Sprintf("The %s sent its FIN again (%s) %s after the first (%s); the answer (%s) shows that the first had arrived, so the last ACK was lost before the tap.",
 				l.Side, pkt(l.Copy), span(l.After), pkt(l.Carriers[0]), pkt(l.Carriers[len(l.Carriers)-1]))
@@ -88,12 +93,18 @@ func checkACKLostAfter(c *reassembly.Case) []reassembly.Finding {
 	return ofLosses(c, true,
 		func(l *reassembly.Loss) bool { return lostACK(l) && !isSYNACK(l) && !final(l) },
 		func(l *reassembly.Loss) string {
-			what := "acknowledged bytes"
-			if l.Flags&reassembly.FlagFIN != 0 {
-				what = "acknowledged FIN"
+			ack, what := "ACK", "the acknowledged bytes"
+			switch {
+			case l.Flags&reassembly.FlagFIN != 0:
+				what = "the acknowledged FIN"
+			case l.Flags&reassembly.FlagSYN != 0:
+				ack, what = "SYN-ACK", "its SYN"
 			}
-			return fmt.Sprintf("%s to the %s passed the tap from %s on, but %s later it sent %s again (%s).",
-				count(len(l.Carriers), "ACK"), l.Side, pkt(l.Carriers[0]), span(l.After), what, pkt(l.Copy))
+			head := fmt.Sprintf("The %s to the %s in %s passed the tap", ack, l.Side, pkt(l.Carriers[0]))
+			if n := len(l.Carriers); n > 1 {
+				head = fmt.Sprintf("%s to the %s passed the tap from %s on", count(n, ack), l.Side, pkt(l.Carriers[0]))
+			}
+			return fmt.Sprintf("%s, but %s later it sent %s again (%s).", head, span(l.After), what, pkt(l.Copy))
 		})
 }
 
@@ -110,6 +121,10 @@ func checkLateACK(c *reassembly.Case) []reassembly.Finding {
 	return ofLosses(c, false,
 		func(l *reassembly.Loss) bool { return l.Kind == reassembly.LateACK },
 		func(l *reassembly.Loss) string {
+			if n := len(l.Carriers); n > 1 {
+				return fmt.Sprintf("The %s sent again (%s) after %s what had arrived (%s): the ACK made from that passed only in %s. Nothing was lost.",
+					l.Side, pkt(l.Copy), span(l.After), pkt(l.Carriers[0]), pkt(l.Carriers[n-1]))
+			}
 			return fmt.Sprintf("The %s sent again (%s) what was acknowledged within the same round trip: ACK and copy crossed, nothing was lost.", l.Side, pkt(l.Copy))
 		})
 }
@@ -134,11 +149,15 @@ func checkDataLost(c *reassembly.Case) []reassembly.Finding {
 	return out
 }
 
-// checkNeverSent: the receiver had the segment and its ACK was only delayed
-// when the copy was sent (rule 22). A fact, not a fault.
+// checkNeverSent: the receiver had the segment and had sent no ACK of it when
+// the copy was sent (rule 22): a fact where an ACK may be delayed that long.
 func checkNeverSent(c *reassembly.Case) []reassembly.Finding {
-	out := ofLosses(c, false,
-		func(l *reassembly.Loss) bool { return l.Kind == reassembly.DelayedACK },
+	neverSent := func(overdue bool) func(l *reassembly.Loss) bool {
+		return func(l *reassembly.Loss) bool {
+			return l.Kind == reassembly.DelayedACK && overdue == (l.After > reassembly.ACKDelayMax)
+		}
+	}
+	out := ofLosses(c, false, neverSent(false),
 		func(l *reassembly.Loss) string {
 			return fmt.Sprintf("The %s sent again (%s) after %s what had arrived (%s); no ACK is known to be missing: the receiver had not sent one yet.",
 				l.Side, pkt(l.Copy), span(l.After), pkt(l.Carriers[0]))
@@ -146,7 +165,11 @@ func checkNeverSent(c *reassembly.Case) []reassembly.Finding {
 	for i := range out {
 		out[i].ID, out[i].Family, out[i].Severity = "ack-never-sent", LostACK, reassembly.Info
 	}
-	return out
+	return append(out, ofLosses(c, false, neverSent(true),
+		func(l *reassembly.Loss) string {
+			return fmt.Sprintf("What the %s sent (%s) had arrived, but when it sent it again (%s) %s later it had no ACK: by its IP-IDs the %s had sent nothing that the capture lacks.",
+				l.Side, pkt(l.Carriers[0]), pkt(l.Copy), span(l.After), l.Side.Other())
+		})...)
 }
 
 // checkFINACKMissing: a FIN that nothing acknowledges to the end of the trace,
@@ -200,8 +223,16 @@ func checkDSACK(c *reassembly.Case) []reassembly.Finding {
 	if first == nil {
 		return nil
 	}
+	b, base := first.SACK[0], uint32(0)
+	if p := c.Sender(first.Side.Other()); p.HasISN {
+		base = p.ISN // relative, as other programs show them
+	}
+	detail := fmt.Sprintf("The %s reports sequence numbers %d to %d as received twice (%s)", first.Side, b.Left-base, b.Right-base, pkt(first.Packet))
+	if len(packets) > 1 {
+		detail += fmt.Sprintf(", and others in %s", count(len(packets)-1, "more ACK"))
+	}
 	return one(reassembly.Finding{Side: first.Side, At: first.At, Packets: cite(packets...), Confidence: reassembly.Certain,
-		Detail: fmt.Sprintf("The %s reports bytes %d to %d as received twice (%s).", first.Side, first.SACK[0].Left, first.SACK[0].Right, pkt(first.Packet))})
+		Detail: detail + ".", Measures: []reassembly.Measure{number("reports", len(packets))}})
 }
 
 // checkACKOfUnsent: an ACK above all that a fully captured peer has sent (RFC

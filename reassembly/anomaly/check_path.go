@@ -327,7 +327,7 @@ func checkCaptureGap(c *reassembly.Case) []finding {
 		segs := c.Segments()
 		ack := firstOf(segs, func(s *segment) bool { return s.Side != side && acks(s, d.Contiguous+1) })
 		above := firstOf(segs, func(s *segment) bool {
-			return s.Side == side && s.End() != s.Seq && reassembly.Before(d.Contiguous, s.Seq)
+			return s.Side == side && !isRST(s) && reassembly.Before(d.Contiguous, s.Seq) // a bare ACK where only a FIN is missing
 		})
 		f := finding{Side: side, At: c.Life.End}
 		f.Detail = "Bytes of the " + side.String() + " were acknowledged that the capture does not have"
@@ -351,7 +351,7 @@ func lowest(segs []segment, side reassembly.Side, from uint32) uint32 {
 	low, has := uint32(0), false
 	for i := range segs {
 		s := &segs[i]
-		if s.Own() && s.Side == side && !isRST(s) && s.End() != s.Seq && reassembly.Before(from, s.Seq) && (!has || reassembly.Before(s.Seq, low)) {
+		if s.Own() && s.Side == side && !isRST(s) && reassembly.Before(from, s.Seq) && (!has || reassembly.Before(s.Seq, low)) {
 			low, has = s.Seq, true
 		}
 	}

@@ -217,14 +217,17 @@ func checkRestarted(c *reassembly.Case) []reassembly.Finding {
 			continue
 		}
 		conf := reassembly.Certain
-		words := "each was answered"
+		last, words := nums(t.Restarts), "it was answered"
+		if len(t.Restarts) > 1 {
+			words = "each was answered"
+		}
 		if t.Unanswered {
 			conf, words = reassembly.Likely, "not every answer was seen"
 		}
 		out = append(out, reassembly.Finding{Side: side, At: t.Begin, Packets: cite(t.Restarts...), Confidence: conf,
 			Measures: []reassembly.Measure{secs("time_wait_s", t.Most-t.Begin, t.TwoMSL), {Name: "restarts", Value: float64(len(t.Restarts))}},
-			Detail: fmt.Sprintf("The %s's TIME-WAIT began anew with %s: it lasts %s in all instead of %s; %s.",
-				side, count(len(t.Restarts), "segment"), span(t.Most-t.Begin), span(t.TwoMSL), words)})
+			Detail: fmt.Sprintf("The %s's TIME-WAIT began anew %s (%s): it ends %s later than it would have; %s.",
+				side, times(len(t.Restarts)), last, span(t.Most-t.Begin-t.TwoMSL), words)})
 	}
 	return out
 }
@@ -375,23 +378,52 @@ func acceptedLater(rest []reassembly.CaseSegment, s *reassembly.CaseSegment) boo
 	return false
 }
 
-// checkReuseFailed: a connection that reuses a tuple within 2MSL is reset by
-// the side that accepted it before any data passed (RFC 1337 H2, H3).
+// checkReuseFailed: in a connection that reuses a tuple within 2MSL, the ends
+// answer each other's ACKs without end, or one resets it right after a segment
+// of the connection before (RFC 1337 H2, H3). A reset without such a segment is
+// the new connection's own affair.
 func checkReuseFailed(c *reassembly.Case) []reassembly.Finding {
-	syn := reused(c)
-	if syn == nil || c.Life.Close != reassembly.CloseReset {
+	if c.Prev == nil {
 		return nil
 	}
-	if a, b := c.Sender(reassembly.Client), c.Sender(reassembly.Server); a.SentData || b.SentData || !b.HasISN {
+	syn := newSYN(c)
+	if syn == nil || synACKOf(c, syn) == nil || syn.At-c.Prev.LastAt > missedClose {
+		return nil
+	}
+	again := fmt.Sprintf("The tuple was used again (%s) %s after its last packet", pkt(syn.Packet), span(syn.At-c.Prev.LastAt))
+	f := reassembly.Finding{Side: reassembly.Both, Confidence: reassembly.Possible,
+		Measures: []reassembly.Measure{secs("interval_s", syn.At-c.Prev.LastAt, missedClose)}}
+	if run, from, _ := ackLoop(c); run != nil {
+		f.At, f.Packets = from, cite(append([]reassembly.Packet{syn.Packet}, run...)...)
+		f.Detail = fmt.Sprintf("%s, and from %s on the ends of the new connection only answer each other's ACKs: they disagree on the numbers.", again, pkt(run[0]))
+		return one(f)
+	}
+	if c.Life.Close != reassembly.CloseReset {
 		return nil
 	}
 	segments := c.Segments()
+	var old *reassembly.CaseSegment
 	for i := range segments {
-		if s := &segments[i]; s.Own() && s.Has(reassembly.FlagRST) && s.At-syn.At < 2e9 {
-			return one(reassembly.Finding{Side: s.Side, At: s.At, Packets: cite(syn.Packet, s.Packet), Confidence: reassembly.Possible,
-				Measures: []reassembly.Measure{secs("lived_s", s.At-syn.At, 0)},
-				Detail:   fmt.Sprintf("The tuple was reused within 2MSL (%s) and the new connection was reset %s later (%s), before any data.", pkt(syn.Packet), span(s.At-syn.At), pkt(s.Packet))})
+		s := &segments[i]
+		switch {
+		case s.Old && s.Side != syn.Side && !isRST(s), s.Own() && ofPrevious(c, s, syn):
+			old = s
+		case s.Own() && isRST(s) && old != nil && s.Side != old.Side && s.At-old.At <= max(late(c, s.Side), leastRTO):
+			f.Side, f.At, f.Packets = s.Side, s.At, cite(syn.Packet, old.Packet, s.Packet)
+			f.Detail = fmt.Sprintf("%s; a segment of the connection before (%s) came in the new one, and %s later the %s reset it (%s).",
+				again, pkt(old.Packet), span(s.At-old.At), s.Side, pkt(s.Packet))
+			return one(f)
 		}
 	}
 	return nil
+}
+
+// ofPrevious: the segment's timestamp is one of the incarnation before.
+func ofPrevious(c *reassembly.Case, s, syn *reassembly.CaseSegment) bool {
+	first := syn
+	if s.Side != syn.Side {
+		first = synACKOf(c, syn)
+	}
+	return s.HasTS && first.HasTS && c.Prev.HasTS[s.Side] && reassembly.Before(s.TSVal, first.TSVal) &&
+		reassembly.AtOrBefore(s.TSVal, c.Prev.TSVal[s.Side])
 }

@@ -37,7 +37,8 @@ func livesOf(t *testing.T, s *fixtures.Script) []*reassembly.Lifecycle {
 }
 
 // scripted are the families of which each rule must have scripts.
-var scripted = map[string]bool{anomaly.Handshake: true, anomaly.Close: true, anomaly.Reset: true, anomaly.Path: true, anomaly.Capture: true}
+var scripted = map[string]bool{anomaly.Handshake: true, anomaly.LostACK: true, anomaly.Close: true, anomaly.TwoMSL: true, anomaly.Reset: true, anomaly.Path: true,
+	anomaly.Capture: true}
 
 // TestScripts holds each script to what its header says: it fires these rules,
 // and is only a near miss of those. Every rule that is looked for must have
