@@ -28,6 +28,9 @@ func (m *machine) apply(i int32) {
 	m.confirm(i, x)
 	m.send(i, x)
 	m.arrive(i, 1-x)
+	if m.doubts&someDelayed == 0 {
+		return
+	}
 	for j := range i { // receipts that were waiting for this segment
 		if m.marks[j].recv == delayed && m.marks[j].until == i {
 			m.receive(j, 1-m.recs[j].side())

@@ -20,6 +20,7 @@ func (m *machine) tell(l loss) {
 
 // foldLoss takes back the judgement that segment j was lost.
 func (m *machine) foldLoss(j int32) {
+	m.settled = 0
 	left := m.losses[:0]
 	for _, l := range m.losses {
 		if l.kind != lostData || l.subject != j {
@@ -29,24 +30,35 @@ func (m *machine) foldLoss(j int32) {
 	m.losses = left
 }
 
+// unplaced: where the segment was lost may still be found out.
+func (l *loss) unplaced() bool {
+	return l.kind == lostData && l.where == UndeterminedPlace && l.copyRec >= 0 && !l.settled
+}
+
 // placeLosses: side x's first ACK of a copy reports no duplicate although it
 // speaks SACK: what was sent first had not come (RFC 2883 section 4). An ACK
 // too soon to have been made from the copy says nothing, nor does one before
 // which another is missing by the IP-IDs: that one may have had the report.
 func (m *machine) placeLosses(i int32, x int, dsack bool) {
+	for m.settled < len(m.losses) && !m.losses[m.settled].unplaced() {
+		m.settled++
+	}
+	open := m.losses[m.settled:]
+	if len(open) == 0 {
+		return
+	}
 	r := &m.recs[i]
 	covered := func(l *loss) bool {
-		return l.kind == lostData && l.side != x && l.where == UndeterminedPlace && l.copyRec >= 0 && !l.settled &&
-			seqnum.LessEq(m.recs[l.copyRec].end(), r.ack)
+		return l.unplaced() && l.side != x && seqnum.LessEq(m.recs[l.copyRec].end(), r.ack)
 	}
 	var c *rec // the newest copy: if even that was no duplicate, none had come
-	for n := range m.losses {
-		if l := &m.losses[n]; covered(l) {
+	for n := range open {
+		if l := &open[n]; covered(l) {
 			c = &m.recs[l.copyRec]
 		}
 	}
-	for n := range m.losses {
-		l := &m.losses[n]
+	for n := range open {
+		l := &open[n]
 		if !covered(l) {
 			continue
 		}

@@ -81,6 +81,32 @@ func (k *mark) ownFINMissed() bool {
 	return k.missed == missedInEstablished || k.missed == missedInCloseWait
 }
 
+// doubts says which kinds of doubt any mark holds, so that a segment of a
+// connection in which nothing is in doubt need not look through the log.
+type doubts uint8
+
+const (
+	someLost       doubts = 1 << iota // sent again: a later packet may prove that it arrived
+	someUnanswered                    // given up as unanswered
+	someDelayed                       // received, but later
+	someMissed                        // a FIN that the tap did not see
+)
+
+func (k *mark) doubts() (d doubts) {
+	switch {
+	case k.recv == notReceived && k.reason == whyUnanswered:
+		d = someUnanswered
+	case k.recv == notReceived:
+		d = someLost
+	case k.recv == delayed:
+		d = someDelayed
+	}
+	if k.missed != noMissedFIN {
+		d |= someMissed
+	}
+	return d
+}
+
 // mstep is a Step under construction.
 type mstep struct {
 	state    tcpstate.State
@@ -193,6 +219,8 @@ type machine struct {
 	e         [2]end
 	base      [2]end // state before recs[0]; set when old recs were dropped
 	losses    []loss
+	settled   int // losses before this one are placed for good
+	doubts    doubts
 	withdrawn [2][]Withdrawal
 	dropped   int // recs folded into base
 	interop   interop
@@ -325,8 +353,10 @@ func (m *machine) trim() {
 	m.e = saved
 	m.recs = m.recs[:copy(m.recs, m.recs[n:])]
 	m.marks = m.marks[:copy(m.marks, m.marks[n:])]
+	m.doubts = 0
 	for i := range m.marks {
 		k := &m.marks[i]
+		m.doubts |= k.doubts()
 		k.orig, k.until, k.refuter = back(k.orig, n), back(k.until, n), back(k.refuter, n)
 	}
 	for x := range 2 {

@@ -28,10 +28,12 @@ func (m *machine) missFIN(i int32, x int) bool {
 	switch {
 	case copies == 1:
 		k.missed = missedInEstablished
+		m.doubts |= someMissed
 		m.marks[last].until = i
 		m.judge(last, delayed, i, whyCrossed)
 	case copies > 1:
 		k.missed = missedInCloseWait
+		m.doubts |= someMissed
 	}
 	return copies > 0
 }
@@ -39,6 +41,9 @@ func (m *machine) missFIN(i int32, x int) bool {
 // noneMissed: where a FIN was thought to have been missed there was only a
 // byte, or the FIN stands behind it.
 func (m *machine) noneMissed(i int32, x int) bool {
+	if m.doubts&someMissed == 0 {
+		return false
+	}
 	r := &m.recs[i]
 	for j := range i {
 		o, k := &m.recs[j], &m.marks[j]
@@ -94,6 +99,7 @@ func (m *machine) firstFINMissed(i int32, x int) bool {
 			return false // it had the peer's FIN by then: which came first is not known
 		}
 		k.missed = missedInEstablished
+		m.doubts |= someMissed
 		return true
 	}
 	return false
@@ -117,6 +123,7 @@ func (m *machine) missAckedFIN(i int32, x int) bool {
 	}
 	p.fin, p.hasFIN, p.finGuessed, p.finAt = p.end, true, true, r.at
 	k.missed = missedByCapture
+	m.doubts |= someMissed
 	return true
 }
 

@@ -118,6 +118,7 @@ func (m *machine) hadACK(a, i int32, x int) bool {
 func (m *machine) judge(j int32, v receipt, by int32, why string) {
 	k := &m.marks[j]
 	k.recv, k.refuter, k.reason = v, by, why
+	m.doubts |= k.doubts()
 }
 
 // resent: side x sends bytes again of which no ACK was seen: what carried them
@@ -169,6 +170,9 @@ func (m *machine) unansweredSince(j, i int32, x int) bool {
 // answeredAfterAll: side x acknowledges what was given up as unanswered: the
 // latest copy arrived (rule 13).
 func (m *machine) answeredAfterAll(i int32, x int) bool {
+	if m.doubts&someUnanswered == 0 {
+		return false
+	}
 	for j := i - 1; j >= 0; j-- {
 		k := &m.marks[j]
 		if k.reason == whyUnanswered && k.recv == notReceived && m.own(j, 1-x) {
@@ -274,6 +278,9 @@ func (m *machine) proveArrivals(i int32, x int) bool {
 	}
 	d, isD := r.dsack()
 	m.placeLosses(i, x, isD)
+	if m.doubts&someLost == 0 {
+		return false
+	}
 	for j := range i {
 		k := &m.marks[j]
 		if k.recv != notReceived || k.reason != whyResent || !m.own(j, 1-x) || k.refuter < 0 {
