@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"io"
 	"net/netip"
@@ -129,10 +128,10 @@ func (w *packetFiles) write(p parcel) error {
 		}
 	}
 	if _, err := w.f.Write(p.data); err != nil {
-		// Half a block would make the rest of the file unreadable.
-		if e := w.f.Truncate(w.written); e == nil {
-			_, e = w.f.Seek(w.written, io.SeekStart)
-			err = cmp.Or(e, err)
+		// Half a block would make the rest of the file unreadable. What is no
+		// regular file cannot be cut, and has no rest.
+		if w.f.Truncate(w.written) == nil {
+			_, _ = w.f.Seek(w.written, io.SeekStart) // it fails only for what is no regular file
 		}
 		return err
 	}

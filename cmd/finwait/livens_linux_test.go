@@ -1,0 +1,272 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// This file makes network namespaces for the tests of live: two of them, with a
+// veth pair between, and real sockets at both ends. Nothing leaves them.
+
+const (
+	clientIP, serverIP   = "10.99.0.1", "10.99.0.2"
+	clientDev, serverDev = "fwa0", "fwb0"
+	serverAddress        = serverIP + ":8000"
+)
+
+// lab is the two namespaces.
+type lab struct {
+	t              *testing.T
+	client, server string
+	finwait        string // a path by which the test's own program is finwait
+}
+
+func newLab(t *testing.T) *lab {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("capturing and making network namespaces needs root")
+	}
+	for _, tool := range []string{"ip", "ss"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("%s is not installed (package iproute2)", tool)
+		}
+	}
+	l := &lab{t: t, client: fmt.Sprintf("fw%dc", os.Getpid()), server: fmt.Sprintf("fw%ds", os.Getpid())}
+	t.Cleanup(func() {
+		for _, ns := range []string{l.client, l.server} {
+			_ = exec.Command("ip", "netns", "del", ns).Run()
+		}
+	})
+	for _, ns := range []string{l.client, l.server} {
+		if out, err := exec.Command("ip", "netns", "add", ns).CombinedOutput(); err != nil {
+			t.Skipf("no network namespaces here, not even for root: %s", out)
+		}
+	}
+	l.ip("link", "add", clientDev, "netns", l.client, "type", "veth", "peer", "name", serverDev, "netns", l.server)
+	for _, end := range [][3]string{{l.client, clientDev, clientIP}, {l.server, serverDev, serverIP}} {
+		l.ip("-n", end[0], "addr", "add", end[2]+"/24", "dev", end[1])
+		l.ip("-n", end[0], "link", "set", end[1], "up")
+		l.ip("-n", end[0], "link", "set", "lo", "up")
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.finwait = filepath.Join(t.TempDir(), "finwait")
+	if err := os.Symlink(self, l.finwait); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func (l *lab) ip(args ...string) {
+	l.t.Helper()
+	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
+		l.t.Fatalf("ip %s: %v: %s", strings.Join(args, " "), err, out)
+	}
+}
+
+// in runs f on a thread that is in a namespace; the thread ends with it.
+func (l *lab) in(ns string, f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // never unlocked: nobody else may get this thread
+		fd, err := unix.Open("/var/run/netns/"+ns, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err == nil {
+			err = unix.Setns(fd, unix.CLONE_NEWNET)
+			_ = unix.Close(fd)
+		}
+		if err != nil {
+			l.t.Error(err)
+			return
+		}
+		f()
+	}()
+	<-done
+}
+
+// running is finwait live in the server's namespace.
+type running struct {
+	t        *testing.T
+	cmd      *exec.Cmd
+	out, err bytes.Buffer
+	mu       sync.Mutex
+}
+
+func (r *running) Write(b []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err.Write(b)
+}
+
+func (r *running) said() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err.String()
+}
+
+// live starts it and waits until it listens.
+func (l *lab) live(args ...string) *running {
+	l.t.Helper()
+	r := &running{t: l.t}
+	r.cmd = exec.Command("ip", append([]string{"netns", "exec", l.server, l.finwait, "live", "-i", serverDev}, args...)...)
+	r.cmd.Stdout, r.cmd.Stderr = &r.out, r
+	if err := r.cmd.Start(); err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() { _ = r.cmd.Process.Kill() })
+	for until := time.Now().Add(10 * time.Second); !strings.Contains(r.said(), "listening"); {
+		if time.Now().After(until) {
+			l.t.Fatalf("it does not listen: %s", r.said())
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return r
+}
+
+// stop interrupts it and gives its exit status.
+func (r *running) stop() int {
+	r.t.Helper()
+	time.Sleep(300 * time.Millisecond) // what was sent last is on its way
+	_ = r.cmd.Process.Signal(os.Interrupt)
+	return r.wait()
+}
+
+func (r *running) wait() int {
+	r.t.Helper()
+	ended := make(chan struct{})
+	go func() {
+		select {
+		case <-ended:
+		case <-time.After(30 * time.Second):
+			r.t.Error("it does not end")
+			_ = r.cmd.Process.Kill()
+		}
+	}()
+	_ = r.cmd.Wait() // the status says more
+	close(ended)
+	return r.cmd.ProcessState.ExitCode()
+}
+
+// serve answers connections by their first byte; it ends with the test.
+func (l *lab) serve() {
+	l.t.Helper()
+	var listener net.Listener
+	l.in(l.server, func() {
+		var err error
+		if listener, err = net.Listen("tcp", serverAddress); err != nil {
+			l.t.Error(err)
+		}
+	})
+	if listener == nil {
+		l.t.FailNow()
+	}
+	var mu sync.Mutex
+	var leaked []net.Conn
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				if answer(c) {
+					mu.Lock()
+					leaked = append(leaked, c)
+					mu.Unlock()
+				}
+			}()
+		}
+	}()
+	l.t.Cleanup(func() {
+		listener.Close()
+		mu.Lock()
+		defer mu.Unlock()
+		for _, c := range leaked {
+			c.Close()
+		}
+	})
+}
+
+// The ways in which a connection ends.
+const (
+	cleanClose  = 'N' // client first
+	serverClose = 'S'
+	abort       = 'A' // the server resets
+	halfClose   = 'H' // the client's FIN, then data of the server
+	leak        = 'L' // the server never closes
+	stayOpen    = 'O'
+)
+
+// answer is the server's end of a connection; true: it is to be kept.
+func answer(c net.Conn) (keep bool) {
+	var kind [1]byte
+	if _, err := io.ReadFull(c, kind[:]); err != nil {
+		c.Close()
+		return false
+	}
+	switch kind[0] {
+	case leak, stayOpen:
+		return true
+	case abort:
+		_ = c.(*net.TCPConn).SetLinger(0)
+	case cleanClose:
+		_, _ = c.Write([]byte("answer"))
+		_, _ = io.Copy(io.Discard, c)
+	case halfClose:
+		_, _ = io.Copy(io.Discard, c)
+		time.Sleep(400 * time.Millisecond)
+		_, _ = c.Write([]byte("still here"))
+	}
+	c.Close()
+	return false
+}
+
+// talk is the client's end; port 0 is any. It must run on a thread of the namespace.
+func talk(kind byte, port int) (net.Conn, error) {
+	d := net.Dialer{Timeout: 3 * time.Second, LocalAddr: &net.TCPAddr{IP: net.ParseIP(clientIP), Port: port},
+		Control: func(_, _ string, c syscall.RawConn) error {
+			return c.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1) })
+		}}
+	c, err := d.Dial("tcp", serverAddress)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := c.Write([]byte{kind}); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// finish ends the client's side of a connection of a kind.
+func finish(c net.Conn, kind byte) {
+	switch kind {
+	case cleanClose:
+		_, _ = io.ReadFull(c, make([]byte, 6))
+		c.Close()
+	case halfClose:
+		_ = c.(*net.TCPConn).CloseWrite()
+		_, _ = io.Copy(io.Discard, c)
+		c.Close()
+	case leak:
+		_ = c.(*net.TCPConn).CloseWrite()
+	case serverClose, abort:
+		_, _ = io.Copy(io.Discard, c)
+		c.Close()
+	}
+}
