@@ -12,6 +12,11 @@
 // lengths that the file claims; they never allocate what a length field asks
 // for, and a damaged file gives all that stands before the damage.
 //
+// An interface takes the place of the files in a live capture (live.go, and
+// live_libpcap.go and afpacket_linux.go behind it):
+//
+//	name --OpenLive--> Live --NewBacklog--> Backlog.Next --> Frame
+//
 // A Decoder never fails: a frame is either a segment or is skipped for a reason
 // that has a name and a count, so that frames in = segments + skipped.
 //

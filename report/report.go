@@ -37,6 +37,7 @@ type Options struct {
 	Top       int   // list at most so many connections; 0: all
 	Text      TextOptions
 
+	Most    int    // connections that sorting takes; those beyond are only counted; 0: all
 	Spill   int    // bytes that sorting may hold in memory; 0: DefaultSpill
 	TempDir string // where sorting spills to; "": the system's directory
 }
@@ -53,14 +54,15 @@ type encoder interface {
 
 // Writer writes one report. It is not safe for use by several goroutines.
 type Writer struct {
-	o       Options
-	out     encoder
-	builder Builder
-	totals  Totals
-	sorted  *spool // nil: written as they come
-	listed  uint64
-	buf     []byte
-	err     error
+	o        Options
+	out      encoder
+	builder  Builder
+	totals   Totals
+	sorted   *spool // nil: written as they come
+	listed   uint64
+	unlisted uint64 // beyond Options.Most
+	buf      []byte
+	err      error
 }
 
 // New makes a Writer to w; w is written in large pieces only if it is buffered.
@@ -121,6 +123,10 @@ func (r *Writer) Add(l *reassembly.Lifecycle) error {
 		r.dropFindings(c, l)
 	}
 	r.buf = c.AppendJSON(r.buf[:0])
+	if r.sorted != nil && r.o.Most > 0 && r.sorted.count >= r.o.Most {
+		r.unlisted++
+		return nil
+	}
 	if r.sorted != nil {
 		r.err = r.sorted.add(r.o.Sort.key(l), l.ID, r.buf)
 		return r.err

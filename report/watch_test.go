@@ -117,3 +117,26 @@ func TestWatchCountsHolders(t *testing.T) {
 	e := Event{Event: EventInterval, At: Time(l.End), Interval: &i}
 	validate(t, e.AppendJSON(nil))
 }
+
+// TestMostBoundsTheListing: a report that grows for weeks counts what it does
+// not list.
+func TestMostBoundsTheListing(t *testing.T) {
+	var out strings.Builder
+	w, err := New(&out, Options{Format: Text, Most: 1, Text: TextOptions{All: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id := range uint64(3) {
+		l := finalACKLost()
+		l.ID = id + 1
+		if err := w.Add(l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(Trace{}); err != nil {
+		t.Fatal(err)
+	}
+	if w.Unlisted() != 2 || strings.Count(out.String(), "\n#") != 1 || !strings.Contains(out.String(), "3 TCP connections") {
+		t.Errorf("%d unlisted:\n%s", w.Unlisted(), out.String())
+	}
+}

@@ -61,7 +61,9 @@ func newLive(s streams) *cobra.Command {
 		Long: `finwait live captures on an interface and tells findings as they happen; at the
 end, by Ctrl-C, --duration or --count, it gives the same report as read. Words
 after the flags are a filter as tcpdump has it. It needs the right to capture:
-root, or 'setcap cap_net_raw,cap_net_admin+ep' on the program.`,
+root, or 'setcap cap_net_raw,cap_net_admin+ep' on the program. Ctrl-C is its
+ordinary end, with exit status 0; a second one ends it at once. When the
+interface goes away the report is given all the same, with exit status 3.`,
 		Example: liveExamples,
 		Args:    cobra.ArbitraryArgs,
 	}

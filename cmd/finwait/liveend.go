@@ -89,6 +89,7 @@ func (r *liveRun) trace() report.Trace {
 	}
 	warn(s.Dropped, "%d packets were lost because the kernel's buffer was full; a larger --ring or a filter helps")
 	warn(s.InterfaceDropped, "%d packets were lost by the interface or its driver")
+	warn(r.writer.Unlisted(), "%d connections are counted but not listed; --format ndjson lists each when it ends")
 	if r.lines != nil {
 		warn(r.lines.lost(), "%d lines of output were left out because nobody took them in time")
 	}

@@ -31,7 +31,8 @@ const (
 	lookBusy   = 8 * time.Millisecond  // while packets wait
 	lookLate   = time.Millisecond      // while they wait for longer than lookLag
 	lookLag    = 200 * time.Millisecond
-	lineQueue  = 64 // parcels
+	lineQueue  = 64      // parcels
+	listMost   = 200_000 // connections in the report's listing: it must not grow for weeks
 )
 
 type liveRun struct {
@@ -147,6 +148,7 @@ func (r *liveRun) openReport(form *report.Options, core *reassembly.Options) (*o
 		}
 		form.Capture.Filter = words
 	}
+	form.Most = listMost
 	var to io.Writer = out
 	switch {
 	case r.form == report.NDJSON && (form.Sort == "" || form.Sort == report.AsRetired):
