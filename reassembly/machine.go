@@ -241,11 +241,12 @@ type machine struct {
 
 func (m *machine) reset(o *Options) {
 	recs, marks := m.recs[:0], m.marks[:0]
+	steps := [2][]mstep{m.e[0].steps, m.e[1].steps} // a Lifecycle keeps none of them
 	*m = machine{o: o, recs: recs, marks: marks, rstBy: -1}
 	for x := range 2 {
 		m.snd[x].finRec, m.snd[x].synRec = -1, -1
 		m.base[x] = end{synRec: -1}
-		m.e[x] = end{synRec: -1}
+		m.e[x] = end{synRec: -1, steps: steps[x][:0]}
 	}
 }
 

@@ -35,15 +35,16 @@ func (t *table) hash(k *FlowKey) uint64 {
 	return mix(h, t.seed[0])
 }
 
-// find returns the slab index for which same holds, 0 if there is none.
-func (t *table) find(h uint64, same func(uint32) bool) uint32 {
-	mask := uint64(len(t.slots) - 1)
+// lookup returns the slab index of the newest conn of a key, 0 if there is none.
+func (t *Tracker) lookup(h uint64, k *FlowKey) uint32 {
+	slots := t.table.slots
+	mask := uint64(len(slots) - 1)
 	for p := h & mask; ; p = (p + 1) & mask {
-		s := t.slots[p]
+		s := slots[p]
 		if s == 0 {
 			return 0
 		}
-		if s>>32 == h>>32 && same(uint32(s)) {
+		if s>>32 == h>>32 && t.conn(uint32(s)).key == *k {
 			return uint32(s)
 		}
 	}

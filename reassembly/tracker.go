@@ -94,7 +94,7 @@ func (t *Tracker) Add(s *Segment) {
 	t.Advance(s.Time)
 	key, fromB := keyOf(s, &t.o)
 	h := t.table.hash(&key)
-	i := t.table.find(h, func(i uint32) bool { return t.conn(i).key == key })
+	i := t.lookup(h, &key)
 	if i == 0 {
 		if s.Quoted() {
 			return // an error about a connection that was not captured
