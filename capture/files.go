@@ -43,15 +43,27 @@ type FileInfo struct {
 	SnapLen     uint32   // largest of the interfaces, 0: no limit
 	Size        int64    // bytes on disk, -1 if unknown
 	Packets     uint64
-	FirstTime   int64  // ns, valid with Packets > 0; of the first packet, not the smallest
-	LastTime    int64  // of the last packet
-	Dropped     uint64 // packets that the file says were lost, all interfaces
-	HasDropped  bool   // the file tells about drops at all
+	FirstTime   int64    // ns, valid with Packets > 0; of the first packet, not the smallest
+	LastTime    int64    // of the last packet
+	Dropped     uint64   // packets that the file says were lost, all interfaces
+	Commented   uint64   // comments on packets
+	HasDropped  bool     // the file tells about drops at all
+	Comments    []string // on sections and interfaces (pcapng); at most maxComments
 	Warnings    []string
 	Damage      *Error // nil: read to a clean end (or not yet read)
 }
 
-const maxWarnings = 20
+const (
+	maxWarnings = 20
+	maxComments = 16
+)
+
+// comment keeps what the file says of itself.
+func (i *FileInfo) comment(s string) {
+	if s != "" && len(i.Comments) < maxComments {
+		i.Comments = append(i.Comments, s)
+	}
+}
 
 func (i *FileInfo) warn(format string, a ...any) {
 	if len(i.Warnings) < maxWarnings {

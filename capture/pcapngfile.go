@@ -249,6 +249,8 @@ func (p *pcapngFile) packetOptions(b []byte, index uint32, f *Frame) {
 	for b != nil {
 		code, value, rest := p.option(b)
 		switch {
+		case code == optComment:
+			p.info.Commented++
 		case code == epbFlags && len(value) >= 4:
 			if n := p.order.Uint32(value) >> 5 & 0xf; n > 0 {
 				f.FCS = uint8(n)
@@ -266,6 +268,9 @@ func (p *pcapngFile) dropped(index uint32, n uint64) {
 	i.betweenPackets += n
 	i.HasDropped = true
 }
+
+// optComment is the option that any block may have, section 3.5.1.
+const optComment = 1
 
 // option splits the first option off b. The rest is nil at the list's end.
 func (p *pcapngFile) option(b []byte) (code uint16, value, rest []byte) {

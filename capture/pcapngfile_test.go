@@ -83,7 +83,7 @@ func TestPcapngBlocks(t *testing.T) {
 		n.iface(LinkSLL2, 0, n.opt(13, []byte{4}))
 		n.packet(0, 5, 60, "abc")
 		n.block(4, []byte("names...")) // name resolution: skipped
-		n.packet(1, 7, 4, "defg", n.opt(1, []byte("a comment")), n.opt(4, n.u64(3)), n.opt(0, nil))
+		n.packet(1, 7, 4, "defg", n.opt(1, []byte("a comment")), n.opt(1, []byte("another")), n.opt(4, n.u64(3)), n.opt(0, nil))
 		n.packet(1, 8, 4, "hijk", n.opt(2, n.u32(6<<5)))
 		old := o.AppendUint16(nil, 1)
 		old = o.AppendUint16(old, 2) // drops
@@ -271,5 +271,27 @@ func TestOptionText(t *testing.T) {
 		if got := text([]byte(in)); got != want {
 			t.Errorf("%q gives %q, want %q", in, got, want)
 		}
+	}
+}
+
+// Comments on sections and interfaces are kept, those on packets counted; what
+// would move a terminal's cursor is taken out.
+func TestPcapngComments(t *testing.T) {
+	n := newNG(binary.BigEndian)
+	header := n.words(byteOrderMagic, 1<<16, math.MaxUint32, math.MaxUint32)
+	n.block(blockSection, append(append(header, n.opt(1, []byte("taken at\x1b[2J the gateway"))...), n.opt(0, nil)...))
+	n.iface(LinkEthernet, 0, n.opt(1, []byte("uplink")), n.opt(2, []byte("eth0")))
+	n.packet(0, 5, 3, "abc", n.opt(1, []byte("one")), n.opt(1, []byte("two")))
+	n.packet(0, 6, 3, "abc")
+	for range maxComments {
+		n.iface(LinkEthernet, 0, n.opt(1, []byte("again")))
+	}
+	_, r, err := readAll(t, n.b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := r.Files()[0]
+	if len(f.Comments) != maxComments || f.Comments[0] != "taken at [2J the gateway" || f.Comments[1] != "uplink" || f.Commented != 2 {
+		t.Errorf("%q, %d on packets", f.Comments, f.Commented)
 	}
 }

@@ -51,6 +51,13 @@ func (p *pcapngFile) sectionHeader() *Error {
 		return nil
 	}
 	p.foreign = false
+	for o := b[16:]; o != nil; {
+		code, value, rest := p.option(o)
+		if code == optComment {
+			p.info.comment(text(value))
+		}
+		o = rest
+	}
 	p.section++
 	p.interfaces = p.interfaces[:0]
 	p.info.Sections = p.section + 1
@@ -88,6 +95,8 @@ func (p *pcapngFile) interfaceBlock(b []byte) *Error {
 	for o := b[8:]; o != nil; {
 		code, value, rest := p.option(o)
 		switch {
+		case code == optComment:
+			p.info.comment(text(value))
 		case code == 2:
 			info.Name = text(value)
 		case code == 3:

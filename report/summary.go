@@ -134,11 +134,48 @@ type Quality struct {
 	Skipped     []Count   `json:"skipped" doc:"Frames that gave none, by reason."`
 	Marks       []Count   `json:"marks" doc:"Segments that were used but are not whole, and the like, by kind."`
 	LinkTypes   []uint32  `json:"unknown_link_types,omitempty" doc:"LINKTYPE_ numbers that are not supported."`
+	Links       []Link    `json:"unknown_links,omitempty" doc:"The same with their names and numbers of frames."`
 	Dropped     *uint64   `json:"dropped,omitempty" doc:"Packets that the capture says it lost; absent if it does not say."`
 	Setback     Seconds   `json:"largest_setback_s,omitzero" doc:"Largest step backwards in time."`
 	Damage      []Problem `json:"damage,omitempty" doc:"Files that could not be read to their end."`
 	Warnings    []Problem `json:"warnings,omitempty" doc:"What else was noticed of the files."`
 	Interrupted bool      `json:"interrupted,omitzero" doc:"Reading was stopped before the end of the capture."`
+
+	OneWay      uint64  `json:"one_way,omitzero" doc:"Connections with packets of one direction only, without SYNs that nothing answered."`
+	OneWayShare float64 `json:"one_way_share,omitzero" doc:"Share that these are of all connections but for the unanswered SYNs, 0 to 1."`
+	Acked       uint64  `json:"acked_bytes,omitzero" doc:"Bytes of all connections that were seen to be acknowledged; SYN and FIN count as one."`
+	Unseen      uint64  `json:"unseen_bytes,omitzero" doc:"Of them, bytes that the capture does not have."`
+	UnseenShare float64 `json:"unseen_share,omitzero" doc:"Share that these are, 0 to 1."`
+
+	Files []FileFacts `json:"files,omitempty" doc:"What is known of each file once it was read."`
+}
+
+// Link is a link type.
+type Link struct {
+	Number uint32 `json:"number" doc:"LINKTYPE_ number."`
+	Name   string `json:"name" doc:"Its name."`
+	Frames uint64 `json:"frames,omitzero" doc:"Frames of it that were skipped."`
+}
+
+// FileFacts is what one file is and says of itself.
+type FileFacts struct {
+	File           int      `json:"file" doc:"Number of the file, as in capture.files."`
+	Container      string   `json:"container,omitempty" doc:"pcap, pcapng or snoop."`
+	Compression    string   `json:"compression,omitempty" doc:"gzip, zstd, lz4 or xz; absent if it is not compressed."`
+	Version        string   `json:"version,omitempty" doc:"Version of the container."`
+	ByteOrder      string   `json:"byte_order,omitempty" doc:"little-endian or big-endian; of the first section."`
+	Sections       int      `json:"sections,omitzero" doc:"Sections of a pcapng file, where there are several."`
+	Interfaces     int      `json:"interfaces,omitzero" doc:"Interfaces of a pcapng file, where there are several."`
+	UnitsPerSecond uint64   `json:"units_per_second,omitzero" doc:"Resolution of the time stamps; the finest, where interfaces differ."`
+	LinkTypes      []Link   `json:"link_types,omitempty" doc:"Link types of its interfaces."`
+	SnapLen        uint32   `json:"snaplen,omitzero" doc:"Most bytes kept of a packet, as the file says; absent: no limit."`
+	Packets        uint64   `json:"packets" doc:"Packets read."`
+	Start          Time     `json:"start,omitzero" doc:"Time of the first packet in the file."`
+	End            Time     `json:"end,omitzero" doc:"Time of the last packet in the file."`
+	Received       *uint64  `json:"received,omitempty" doc:"Packets that the interfaces received, as the file says."`
+	Dropped        *uint64  `json:"dropped,omitempty" doc:"Packets lost by the capture, as the file says."`
+	Comments       []string `json:"comments,omitempty" doc:"Comments on the file and its interfaces; at most 16."`
+	PacketComments uint64   `json:"packet_comments,omitzero" doc:"Comments on packets."`
 }
 
 // Problem is something about one file.

@@ -221,9 +221,10 @@ func (t *text) quality(q *Quality) {
 		words = append(words, countList(q.Marks))
 	}
 	if len(q.LinkTypes) > 0 {
-		words = append(words, fmt.Sprintf("link types not supported: %v", q.LinkTypes))
+		words = append(words, "link types not supported: "+linkList(q))
 	}
 	t.row("capture", strings.Join(words, "; "))
+	t.lacks(q)
 	if q.Interrupted {
 		t.row("", t.paint(yellow, "reading was interrupted: this is a part of the capture"))
 	}

@@ -28,6 +28,9 @@ type Totals struct {
 	holders  tally[netip.Addr, holderTotal]
 	reused   tally[reuseKey, reuseTotal]
 
+	unanswered, oneWay uint64 // connections: SYNs that nothing answered; others of one direction only
+	acked, unseen      uint64 // bytes acknowledged, and those of them that were never captured
+
 	population population                  // of TIME-WAIT, over all
 	ports      tally[reuseKey, portsTotal] // of a client's TIME-WAIT towards a service
 	taps       tally[pairKey, tapTotal]
@@ -68,6 +71,11 @@ func (t *Totals) Add(l *reassembly.Lifecycle) {
 	t.opens[l.Open]++
 	t.closes[l.Close]++
 	s.OneSided += count(l.OneSided)
+	if l.Open == reassembly.OpenUnanswered {
+		t.unanswered++
+	} else {
+		t.oneWay += count(l.OneSided)
+	}
 	s.RoleGuessed += count(l.RoleGuessed)
 	s.MPTCP += count(l.MPTCP)
 	for side := range l.Endpoints {
@@ -88,6 +96,8 @@ func (t *Totals) Add(l *reassembly.Lifecycle) {
 
 func (t *Totals) endpoint(e *reassembly.Endpoint, side int, l *reassembly.Lifecycle) {
 	t.s.Bytes += e.Stats.Bytes
+	t.acked += e.Stats.Acked
+	t.unseen += e.Stats.Unseen
 	t.states[side][e.State]++
 	t.s.Undetermined += count(e.Undetermined)
 	begin, end, entered := timeWaitSpan(e, l.End)
@@ -177,6 +187,7 @@ func (t *Totals) Summary(trace Trace, listed uint64) *Summary {
 		s.Reused.Services = append(s.Reused.Services, ReusePair{k.client, address(k.server), uint64(*t.reused.keys[k])})
 	}
 	t.pressure(&s)
+	t.lacks(&s.Quality)
 	if s.Quality.Skipped == nil {
 		s.Quality.Skipped = []Count{}
 	}
@@ -184,6 +195,17 @@ func (t *Totals) Summary(trace Trace, listed uint64) *Summary {
 		s.Quality.Marks = []Count{}
 	}
 	return &s
+}
+
+// lacks tells what the connections say of the capture.
+func (t *Totals) lacks(q *Quality) {
+	q.OneWay, q.Acked, q.Unseen = t.oneWay, t.acked, t.unseen
+	if q.OneWay > 0 {
+		q.OneWayShare = float64(q.OneWay) / float64(t.s.Connections-t.unanswered)
+	}
+	if q.Unseen > 0 {
+		q.UnseenShare = float64(q.Unseen) / float64(q.Acked)
+	}
 }
 
 func (t *Totals) findingCounts() []FindingCount {

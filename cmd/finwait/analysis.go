@@ -7,7 +7,6 @@ import (
 
 	"github.com/finwait/finwait/capture"
 	"github.com/finwait/finwait/reassembly"
-	"github.com/finwait/finwait/report"
 )
 
 // This file is the way of the data: frames are decoded into segments, segments
@@ -91,57 +90,6 @@ func (a *analysis) packets(t *reassembly.Tracker, after func() error) error {
 		}
 	}
 	return nil
-}
-
-// trace sums up the capture itself.
-func (a *analysis) trace() report.Trace {
-	q := a.decoder.Quality()
-	out := report.Quality{
-		Frames: q.Frames, Segments: q.Segments - a.filtered, LinkTypes: q.UnknownLinkTypes(),
-		Setback: report.Seconds(q.LargestSetback), Interrupted: a.interrupted,
-	}
-	for _, s := range capture.Skips() {
-		n := q.Skips(s)
-		if s == capture.SkipFiltered {
-			n += a.filtered
-		}
-		out.Skipped = appendCount(out.Skipped, s.String(), n)
-	}
-	for _, m := range []report.Count{
-		{Kind: "cut-by-snaplen", Count: q.Cut}, {Kind: "header-cut", Count: q.HeadersCut},
-		{Kind: "length-unknown", Count: q.LengthUnknown}, {Kind: "bad-options", Count: q.BadOptions},
-		{Kind: "bad-checksum", Count: q.ChecksumBad}, {Kind: "duplicate", Count: q.Duplicates},
-		{Kind: "time-backwards", Count: q.TimeBackwards}, {Kind: "tunnelled", Count: q.Tunnelled},
-		{Kind: "reassembled", Count: q.Reassembled}, {Kind: "quoted-by-icmp", Count: q.Quoted},
-	} {
-		out.Marks = appendCount(out.Marks, m.Kind, m.Count)
-	}
-	for _, f := range a.in.Files() {
-		if f.HasDropped {
-			if out.Dropped == nil {
-				out.Dropped = new(uint64)
-			}
-			*out.Dropped += f.Dropped
-		}
-		// Standard input that was interrupted was not damaged.
-		if f.Damage != nil && (!a.interrupted || f.Path != "-") {
-			out.Damage = append(out.Damage, report.Problem{File: f.Path, Text: f.Damage.Error()})
-		}
-		for _, text := range f.Warnings {
-			out.Warnings = append(out.Warnings, report.Problem{File: f.Path, Text: text})
-		}
-	}
-	if text := a.choice.problem(); text != "" {
-		out.Warnings = append(out.Warnings, report.Problem{File: "--filter", Text: text})
-	}
-	return report.Trace{Start: a.first, End: a.last, Quality: out}
-}
-
-func appendCount(list []report.Count, kind string, n uint64) []report.Count {
-	if n == 0 {
-		return list
-	}
-	return append(list, report.Count{Kind: kind, Count: n})
 }
 
 func addr(ip reassembly.IP) netip.Addr { return netip.AddrFrom16(ip).Unmap() }
