@@ -61,6 +61,7 @@ func NewBacklog(l *Live, most int) *Backlog {
 
 func (b *Backlog) take() {
 	defer close(b.done)
+	favour()
 	var f Frame
 	for {
 		err := b.Live.Next(&f)

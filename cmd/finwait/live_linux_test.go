@@ -298,7 +298,7 @@ func TestBurst(t *testing.T) {
 	}
 	r := l.live("--format", "ndjson", "tcp")
 	sent := 0
-	l.in(l.client, func() { sent = inject(t, connections) })
+	l.in(l.client, func() { sent = inject(t, connections, 0) })
 	time.Sleep(time.Second)
 	if code := r.stop(); code != 0 {
 		t.Fatalf("status %d: %s", code, r.said())
@@ -318,8 +318,10 @@ func TestBurst(t *testing.T) {
 	}
 }
 
-// inject sends handshakes that the other end resets, as frames.
-func inject(t *testing.T, connections int) (sent int) {
+// inject sends handshakes that their client resets, as frames, at a rate of
+// packets a second; 0 is as fast as it goes.
+func inject(t *testing.T, connections, rate int) (sent int) {
+	begin := time.Now()
 	in, err := net.InterfaceByName(clientDev)
 	if err != nil {
 		t.Error(err)
@@ -332,7 +334,7 @@ func inject(t *testing.T, connections int) (sent int) {
 	}
 	defer func() { _ = unix.Close(fd) }() // nothing is left in it
 	for n := range connections {
-		c, s := [4]byte{10, 98, byte(n >> 14), byte(n >> 6)}, [4]byte{10, 97, 0, 1}
+		c, s := [4]byte{10, byte(98 + n>>22), byte(n >> 14), byte(n >> 6)}, [4]byte{10, 97, 0, 1}
 		port := uint16(1024 + n%64*512)
 		for _, frame := range [][]byte{
 			tcpFrame(c, s, port, 80, 100, 0, 0x02), tcpFrame(s, c, 80, port, 500, 101, 0x12), tcpFrame(c, s, port, 80, 101, 501, 0x14),
@@ -348,6 +350,11 @@ func inject(t *testing.T, connections int) (sent int) {
 				}
 			}
 			sent++
+		}
+		if rate > 0 {
+			if ahead := time.Duration(sent)*time.Second/time.Duration(rate) - time.Since(begin); ahead > 200*time.Microsecond {
+				time.Sleep(ahead)
+			}
 		}
 	}
 	return sent

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package capture
+
+// favour does nothing here.
+func favour() {}
