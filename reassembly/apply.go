@@ -121,7 +121,7 @@ func (m *machine) send(i int32, x int) {
 			e.covered = true
 		}
 	}
-	if r.flags&FlagFIN != 0 {
+	if m.closes(i) {
 		m.sendFIN(i, x)
 	}
 }
@@ -260,7 +260,10 @@ func (m *machine) sendFIN(i int32, x int) {
 		return
 	}
 	st := m.event(x, tcpstate.SendFIN, i, "send FIN", Observed)
-	if p := &m.snd[1-x]; st != nil && p.hasEnd && !p.hasFIN && r.flags&FlagACK != 0 && seqnum.Less(p.contig, r.ack) {
+	p := &m.snd[1-x]
+	unseen := p.hasEnd && seqnum.Less(p.contig, r.ack) ||
+		p.stats.Packets == 0 && k.hadAck && r.ack == k.prevAck+1 // one direction only (rule 20)
+	if st != nil && unseen && !p.hasFIN {
 		st.ev, st.alt = Presumed, tcpstate.LastAck // the unseen may have been the peer's FIN (rule 6)
 	}
 }
@@ -370,7 +373,7 @@ func (m *machine) receiveData(i int32, y int) {
 	if !e.hasRcv {
 		e.rcvNxt, e.hasRcv = r.seq, true
 	}
-	if r.flags&FlagFIN != 0 && (m.snd[1-y].fin == r.end()-1 || !m.snd[1-y].hasFIN) {
+	if m.closes(i) && (m.snd[1-y].fin == r.end()-1 || !m.snd[1-y].hasFIN) {
 		e.peerFIN, e.sawFIN = r.end()-1, true
 	}
 	e.rcvNxt, e.holes = join(e.rcvNxt, e.holes, r.seq, r.end())
@@ -409,7 +412,7 @@ func (m *machine) impliedReceipt(i int32, x int) {
 	e.peerFIN, e.sawFIN = p.fin, true
 	at := int32(-1)
 	for j := i - 1; j >= 0; j-- {
-		if o := &m.recs[j]; m.own(j, 1-x) && o.flags&FlagFIN != 0 && o.flags&FlagRST == 0 {
+		if o := &m.recs[j]; m.own(j, 1-x) && m.closes(j) && o.flags&FlagRST == 0 {
 			at = j
 			if m.marks[j].recv != notReceived {
 				break

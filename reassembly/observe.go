@@ -78,7 +78,7 @@ func (m *machine) classify(i int32, s, p *sender) {
 		k.orig = j
 		return
 	}
-	if r.flags&FlagRST != 0 || r.span() == 0 {
+	if r.flags&FlagRST != 0 || r.span() == 0 || r.flags&FlagFIN != 0 && r.len == 0 && !m.closes(i) {
 		return
 	}
 	if !seqnum.Less(r.seq, s.end) {
@@ -293,7 +293,7 @@ func (m *machine) advance(i int32, s, p *sender) {
 	if r.len > 0 {
 		s.dataSent = true
 	}
-	if r.flags&FlagFIN != 0 {
+	if m.closes(i) {
 		if !s.hasFIN || s.finGuessed && s.fin == r.end()-1 {
 			s.finGuessed = false
 			s.fin, s.hasFIN, s.finRec = r.end()-1, true, i
@@ -301,6 +301,15 @@ func (m *machine) advance(i int32, s, p *sender) {
 			s.finCopies++
 		}
 	}
+}
+
+// closes reports a segment whose FIN counts: one without ACK is dropped
+// unread, and one at the SYN's own number or below it is none (RFC 9293 section
+// 3.10.7.4).
+func (m *machine) closes(i int32) bool {
+	r := &m.recs[i]
+	s := &m.snd[r.side()]
+	return r.flags&(FlagFIN|FlagACK) == FlagFIN|FlagACK && (!s.hasISS || seqnum.Less(s.iss, r.end()-1))
 }
 
 // maxHoles bounds the ranges kept beyond a hole; the ones that do not fit are

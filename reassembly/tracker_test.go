@@ -181,6 +181,28 @@ func TestEviction(t *testing.T) {
 	}
 }
 
+// TestFINInSynSent: a FIN without ACK at the SYN's own number closes nothing,
+// and is no copy of the SYN.
+func TestFINInSynSent(t *testing.T) {
+	var k talk
+	k.segment(ms, 1, true, FlagSYN, 0, 0, 0)
+	k.segment(290*ms, 1, true, FlagFIN, 0, 0, 0)
+	k.segment(300*ms, 1, false, FlagSYN|FlagACK, 0, 1, 0)
+	k.segment(ms, 1, true, FlagACK, 1, 1, 0)
+	k.segment(ms, 1, true, FlagACK|FlagPSH, 1, 1, 100)
+	k.segment(ms, 1, false, FlagACK, 1, 101, 0)
+	l := lives(Options{}, k.out, k.now)[0]
+	if got, want := path(&l.Endpoints[Client]), "SYN-SENT/observed ESTABLISHED/confirmed"; got != want {
+		t.Errorf("client %s, want %s", got, want)
+	}
+	if got, want := path(&l.Endpoints[Server]), "LISTEN/assumed SYN-RECEIVED/confirmed ESTABLISHED/confirmed"; got != want {
+		t.Errorf("server %s, want %s", got, want)
+	}
+	if l.Close != CloseNone || l.Endpoints[Client].Stats.Retransmissions != 0 {
+		t.Errorf("closed %s, %d sent again", l.Close, l.Endpoints[Client].Stats.Retransmissions)
+	}
+}
+
 // TestTimeWaitExpires: TIME-WAIT ends by the clock, at its own time, and the
 // peer's MSL does not matter.
 func TestTimeWaitExpires(t *testing.T) {
