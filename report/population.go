@@ -21,8 +21,12 @@ const EphemeralPorts = 28232
 // is told.
 const pressureShare = 0.70
 
-// buckets bounds a population's memory: when it holds more, two become one.
-const populationBuckets = 1024
+// Buckets that a population holds at most; when there are more, two become one.
+// There may be a hundred thousand hosts, but only one overall.
+const (
+	populationBuckets = 1024
+	hostBuckets       = 64
+)
 
 // population is how many of something there were at a time, kept as changes a
 // bucket of time. The zero value is empty.
@@ -33,8 +37,9 @@ type population struct {
 	entered uint64
 }
 
-// add counts one from begin to end, ns since the epoch; end 0: it lasts.
-func (p *population) add(begin, end int64) {
+// add counts one from begin to end, ns since the epoch; end 0: it lasts. most
+// is how many buckets the population may hold.
+func (p *population) add(begin, end int64, most int) {
 	if p.begins == nil {
 		p.width, p.begins, p.ends = 1, map[int64]uint32{}, map[int64]uint32{}
 	}
@@ -43,7 +48,7 @@ func (p *population) add(begin, end int64) {
 	if end != 0 {
 		p.ends[end/1e9/p.width]++
 	}
-	for len(p.begins)+len(p.ends) > populationBuckets {
+	for len(p.begins)+len(p.ends) > most {
 		p.width *= 2
 		p.begins, p.ends = halve(p.begins), halve(p.ends)
 	}

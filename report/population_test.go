@@ -31,9 +31,9 @@ func inTimeWait(port uint16, begin, end int64) *reassembly.Lifecycle {
 
 func TestPopulation(t *testing.T) {
 	var p population
-	p.add(10*second, 70*second)
-	p.add(20*second, 80*second)
-	p.add(75*second, 0)
+	p.add(10*second, 70*second, 99)
+	p.add(20*second, 80*second, 99)
+	p.add(75*second, 0, 99)
 	want := []PopulationPoint{
 		{Time(10 * second), 1}, {Time(20 * second), 2}, {Time(70 * second), 2}, {Time(75 * second), 2}, {Time(80 * second), 2},
 	}
@@ -50,7 +50,7 @@ func TestPopulationIsBounded(t *testing.T) {
 	var p population
 	const n = 100_000
 	for i := range int64(n) {
-		p.add(i*30*second, (i*30+60)*second)
+		p.add(i*30*second, (i*30+60)*second, populationBuckets)
 	}
 	if got := len(p.begins) + len(p.ends); got > populationBuckets {
 		t.Errorf("%d buckets, more than %d", got, populationBuckets)

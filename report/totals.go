@@ -104,16 +104,16 @@ func (t *Totals) endpoint(e *reassembly.Endpoint, side int, l *reassembly.Lifecy
 	if !entered {
 		return
 	}
-	t.population.add(begin, end)
+	t.population.add(begin, end, populationBuckets)
 	host := l.Client.Addr()
 	if side == int(reassembly.Server) {
 		host = l.Server.Addr()
 	} else {
-		t.ports.at(reuseKey{host.Unmap(), netip.AddrPortFrom(l.Server.Addr().Unmap(), l.Server.Port())}).add(begin, end)
+		t.ports.at(reuseKey{host.Unmap(), netip.AddrPortFrom(l.Server.Addr().Unmap(), l.Server.Port())}).add(begin, end, hostBuckets)
 	}
 	h := t.holders.at(host.Unmap())
 	h.entered++
-	h.over.add(begin, end)
+	h.over.add(begin, end, hostBuckets)
 	t.s.TimeWait.Entered++
 	if e.InTimeWait {
 		h.held++
