@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 	"unicode/utf8"
 )
 
@@ -60,7 +61,23 @@ func looksLikeCapture(path string) bool {
 	defer f.Close()
 	var b [16]byte
 	n, _ := io.ReadFull(f, b[:])
-	return detect(b[:n]) != formatUnknown
+	switch detect(b[:n]) {
+	case formatUnknown:
+		return false
+	case formatGzip, formatZstd, formatLZ4, formatXZ:
+		return packsCapture(path)
+	}
+	return true
+}
+
+// packsCapture looks into a compressed file. One that is damaged was asked for
+// all the same: opening it says what is wrong.
+func packsCapture(path string) bool {
+	in, err := openInput(0, &FileInfo{Path: path}, nil, smallWindowSize, new(atomic.Int64))
+	if err == nil {
+		in.close()
+	}
+	return !errors.Is(err, ErrNotCapture) && !errors.Is(err, ErrEmpty)
 }
 
 // foreign lists formats that are recognised only to say what to do.

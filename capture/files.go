@@ -116,7 +116,6 @@ func listDir(dir string) (found []candidate, other []string, err error) {
 			other = append(other, path)
 			continue
 		}
-		c.listed = true
 		found = append(found, c)
 	}
 	return found, other, nil

@@ -134,9 +134,8 @@ func (c *countingReader) Read(p []byte) (int, error) {
 
 // candidate is a path that is to be opened.
 type candidate struct {
-	path   string
-	size   int64 // -1: not a regular file
-	listed bool  // found in a directory: need not be a capture
+	path string
+	size int64 // -1: not a regular file
 }
 
 func stat(path string) (candidate, fs.FileInfo, error) {

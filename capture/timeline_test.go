@@ -113,6 +113,7 @@ func TestDirectory(t *testing.T) {
 	save(t, dir, "cap9", at(1)) // by content, not by name
 	save(t, dir, "notes.pcap", []byte("a text file"))
 	save(t, dir, ".hidden.pcap", at(1))
+	save(t, dir, "packed.pcap.gz", compressed(t, []byte("a text file"))["gzip"]) // looked into
 	if err := os.Mkdir(filepath.Join(dir, "sub"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +132,7 @@ func TestDirectory(t *testing.T) {
 	for _, p := range r.Ignored() {
 		ignored = append(ignored, filepath.Base(p))
 	}
-	if !slices.Equal(ignored, []string{".hidden.pcap", "notes.pcap"}) {
+	if !slices.Equal(ignored, []string{".hidden.pcap", "notes.pcap", "packed.pcap.gz"}) {
 		t.Errorf("ignored %v", ignored)
 	}
 }
