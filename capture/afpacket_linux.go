@@ -38,8 +38,7 @@ type afPacket struct {
 	at      uint32 // offset of the next one
 	link    uint32
 	cooked  bool
-	index   int // of the loopback interface, 0 of others: its outgoing copies are skipped
-	loop    bool
+	loop    bool // outgoing copies are skipped
 	dir     Direction
 
 	received, dropped uint64

@@ -173,7 +173,7 @@ func (s *ladderSVG) arrow(r *LadderRow, y int) {
 	}
 	end, sign, anchor, labelAt := from+reach, 1, "start", from+12
 	if !fromClient {
-		from, to = to, from
+		from = to
 		end, sign, anchor, labelAt = from-reach, -1, "end", from-12
 	}
 	fmt.Fprintf(&s.b, `<line class="arrow" x1="%d" y1="%d" x2="%d" y2="%d"/>`, from, y, end, y)
