@@ -70,7 +70,7 @@ func tsharkVolumes(t *testing.T) map[direction]volume {
 }
 
 // amsdu has one frame with two segments in it, an A-MSDU of 802.11. A frame gives
-// one segment here; the others of an A-MSDU are not told.
+// one segment here; Quality.Aggregates counts those with more.
 const amsdu = "zeek/testing/btest/Traces/tunnels/gre-aruba-amsdu.pcap"
 
 // pppoePadded has ACKs whose IP header counts Ethernet's padding; PPPoE's does not.

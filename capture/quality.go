@@ -63,6 +63,7 @@ type Quality struct {
 	Cut            uint64 // frames captured in part (snaplen)
 	HeadersCut     uint64 // segments whose TCP header or options were captured in part
 	LengthUnknown  uint64 // segments whose lengths contradict each other
+	Aggregates     uint64 // 802.11 frames of several packets (A-MSDU), of which the first was read
 	BadOptions     uint64 // segments with a malformed option list
 	ChecksumGood   uint64 // only counted when checksums are verified
 	ChecksumBad    uint64

@@ -101,9 +101,25 @@ func (w *walk) dot11Data(kind, flags byte, pad bool) Skip {
 		n = (n + 3) &^ 3
 	}
 	if aggregate { // an A-MSDU: each part has addresses and a length; the first is read
-		n += 14
+		w.countAggregate(n)
+		n += subframeHeader
 	}
 	return w.inner(n, (*walk).llc)
+}
+
+// subframeHeader is two addresses and a length, IEEE 802.11-2020 section 9.3.2.2.
+const subframeHeader = 14
+
+// countAggregate counts an A-MSDU, which begins at n, that has a second part: a
+// frame gives one segment, so what the others carry is not told.
+func (w *walk) countAggregate(n int) {
+	if len(w.b) < n+subframeHeader {
+		return
+	}
+	first := (subframeHeader + int(w.be16(n+12)) + 3) &^ 3
+	if w.wire-w.fcs >= n+first+subframeHeader {
+		w.d.quality.Aggregates++
+	}
 }
 
 // prism reads the headers of Prism and of AVS drivers, which share a link type.
