@@ -127,8 +127,10 @@ func (t *Tracker) routeOld(i uint32, s *Segment, x int, fromB bool, h uint64) {
 // duplicate, and the incarnation before it lives on. The SYN stays in its log.
 func (t *Tracker) foldBack(i uint32, h uint64) {
 	prev := t.conn(i).prev
-	p := t.conn(prev)
+	p, c := t.conn(prev), t.conn(i)
 	t.table.put(h, i, prev, t.hashOf)
+	p.packets += c.packets
+	p.last = max(p.last, c.last)
 	p.newer, p.reusedBy = 0, 0
 	if p.long {
 		t.long[prev].foldBack()

@@ -329,11 +329,13 @@ func (t *Tracker) retire(i uint32, at int64, why string) {
 	if t.o.Emit != nil {
 		t.o.Emit(t.tell(i, at, why))
 	}
+	// Its neighbours close the gap: one left without a newer incarnation would be
+	// looked for in the table, which names only the newest.
 	if c.prev != 0 {
-		t.conn(c.prev).newer = 0
+		t.conn(c.prev).newer = c.newer
 	}
 	if c.newer != 0 {
-		t.conn(c.newer).prev = 0
+		t.conn(c.newer).prev = c.prev
 	}
 	h := t.table.hash(&c.key)
 	switch {
