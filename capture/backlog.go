@@ -160,9 +160,10 @@ func (b *Backlog) Close() error {
 	b.closed = true
 	b.mu.Unlock()
 	b.room.Broadcast()
-	err := b.Live.Close()
+	// The reader may hold a frame that lies in the ring: it ends first.
+	b.Live.interrupt()
 	<-b.done
-	return err
+	return b.Live.Close()
 }
 
 var _ Source = (*Backlog)(nil)

@@ -199,10 +199,16 @@ func (l *Live) pause(err error) error {
 	return l.err
 }
 
-// Close ends the capture.
+// interrupt makes a Next that waits, and every later one, return io.EOF.
+func (l *Live) interrupt() {
+	if !l.stop.Swap(true) {
+		l.backend.wake()
+	}
+}
+
+// Close ends the capture. The Data of the last frame is no longer valid.
 func (l *Live) Close() error {
-	l.stop.Store(true)
-	l.backend.wake()
+	l.interrupt()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.closed {
