@@ -106,7 +106,7 @@ func TestScreen(t *testing.T) {
 	l := newLab(t)
 	l.serve()
 	p, user := newTerminal(t, 80, 24)
-	cmd := exec.Command("ip", "netns", "exec", l.server, l.finwait, "live", "-i", serverDev, "--screen", "tcp")
+	cmd := exec.Command("ip", append([]string{"netns", "exec", l.server, l.finwait, "live", "-i", serverDev}, onlyTCP([]string{"--screen", "tcp"})...)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = user, user, user
 	cmd.Env = append(os.Environ(), "NO_COLOR=1", "TERM=xterm")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
