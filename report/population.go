@@ -148,6 +148,37 @@ func (t *Totals) tap(l *reassembly.Lifecycle) {
 	at.connections++
 }
 
+// cookieTotal counts the SYN-ACKs of a service to clients that offered options.
+type cookieTotal struct{ whole, bare uint64 }
+
+func (c cookieTotal) weight() uint64 { return c.whole + c.bare }
+
+// synOptions notes whether a SYN-ACK answered any option that the client
+// offered: a SYN cookie has no room for them (RFC 4987 section 3.6).
+func (t *Totals) synOptions(l *reassembly.Lifecycle) {
+	c, s := &l.Endpoints[reassembly.Client].Stats, &l.Endpoints[reassembly.Server].Stats
+	if s.MSS == 0 || !c.HasScale && !c.SACKPermitted && !c.Timestamps {
+		return
+	}
+	at := t.cookies.at(netip.AddrPortFrom(l.Server.Addr().Unmap(), l.Server.Port()))
+	if s.HasScale || s.SACKPermitted || s.Timestamps {
+		at.whole++
+	} else {
+		at.bare++
+	}
+}
+
+// suspectedCookies counts the bare SYN-ACKs of services that gave options to
+// other clients.
+func (t *Totals) suspectedCookies() (n uint64) {
+	for _, c := range t.cookies.keys {
+		if c.whole > 0 {
+			n += c.bare
+		}
+	}
+	return n
+}
+
 // pressure fills the parts of the summary that this file is about.
 func (t *Totals) pressure(s *Summary) {
 	s.TimeWait.Population = thin(t.population.series(), 60)
@@ -167,6 +198,9 @@ func (t *Totals) pressure(s *Summary) {
 	alarms := uint64(0)
 	for _, p := range s.PortPressure {
 		alarms += count(p.Alarm)
+	}
+	if n := t.suspectedCookies(); n > 0 {
+		s.Findings = append(s.Findings, FindingCount{ID: "syn-cookie-suspected", Family: "handshake", Severity: "info", Count: n, Connections: n})
 	}
 	if alarms > 0 { // of no single connection
 		s.Findings = append(s.Findings, FindingCount{ID: "port-pressure", Family: "2msl", Severity: "warning", Count: alarms})

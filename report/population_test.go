@@ -95,3 +95,26 @@ func TestPortPressure(t *testing.T) {
 		}
 	}
 }
+
+// TestSuspectedCookies: a service that leaves out every option offered, and
+// gave them to others, is suspected; one that never gives any is not.
+func TestSuspectedCookies(t *testing.T) {
+	for _, gives := range []bool{false, true} {
+		var totals Totals
+		for i := range 5 {
+			l := inTimeWait(uint16(i), second, 0)
+			l.Endpoints[reassembly.Client].Stats = reassembly.EndpointStats{MSS: 1460, SACKPermitted: true, HasScale: true}
+			l.Endpoints[reassembly.Server].Stats = reassembly.EndpointStats{MSS: 1460, SACKPermitted: gives && i == 0}
+			totals.Add(l)
+		}
+		var got uint64
+		for _, f := range totals.Summary(Trace{}, 0).Findings {
+			if f.ID == "syn-cookie-suspected" {
+				got = f.Count
+			}
+		}
+		if want := map[bool]uint64{false: 0, true: 4}[gives]; got != want {
+			t.Errorf("gives options %v: %d suspected, want %d", gives, got, want)
+		}
+	}
+}

@@ -34,6 +34,7 @@ type Totals struct {
 	population population                  // of TIME-WAIT, over all
 	ports      tally[reuseKey, portsTotal] // of a client's TIME-WAIT towards a service
 	taps       tally[pairKey, tapTotal]
+	cookies    tally[netip.AddrPort, cookieTotal]
 }
 
 type findingTotal struct {
@@ -86,6 +87,7 @@ func (t *Totals) Add(l *reassembly.Lifecycle) {
 		*t.reused.at(reuseKey{l.Client.Addr().Unmap(), netip.AddrPortFrom(l.Server.Addr().Unmap(), l.Server.Port())})++
 	}
 	t.tap(l)
+	t.synOptions(l)
 	affected := false
 	for i := range l.Findings {
 		t.finding(&l.Findings[i], l.ID)

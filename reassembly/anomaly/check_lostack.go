@@ -65,12 +65,23 @@ func isSYNACK(l *reassembly.Loss) bool {
 // final: the loss is that of the last ACK of the close (rule 25).
 func final(l *reassembly.Loss) bool { return l.Flags&reassembly.FlagFIN != 0 && l.LastACK }
 
+// tapAt: the tap stands on a side's host, by what this connection shows.
+func tapAt(c *reassembly.Case, side reassembly.Side) bool {
+	e := c.Life.TapEvidence()
+	place := e.Place()
+	return place == reassembly.TapAtClient && side == reassembly.Client || place == reassembly.TapAtServer && side == reassembly.Server
+}
+
 func checkThirdACK(c *reassembly.Case) []reassembly.Finding {
 	return ofLosses(c, false,
 		func(l *reassembly.Loss) bool { return lostACK(l) && isSYNACK(l) },
 		func(l *reassembly.Loss) string {
-			return fmt.Sprintf("The %s's ACK (%s) passed the tap, but %s later the %s sent its SYN-ACK again (%s): the ACK was lost behind the tap or dropped by the host.",
-				l.Side.Other(), pkt(l.Carriers[0]), span(l.After), l.Side, pkt(l.Copy))
+			why := "the ACK was lost behind the tap or dropped by the host"
+			if tapAt(c, l.Side) {
+				why = fmt.Sprintf("the tap stands at the %s, so its host almost surely dropped the ACK, as a full accept queue does", l.Side)
+			}
+			return fmt.Sprintf("The %s's ACK (%s) passed the tap, but %s later the %s sent its SYN-ACK again (%s): %s.",
+				l.Side.Other(), pkt(l.Carriers[0]), span(l.After), l.Side, pkt(l.Copy), why)
 		})
 }
 
@@ -90,7 +101,7 @@ func checkFinalACK(c *reassembly.Case) []reassembly.Finding {
 }
 
 func checkACKLostAfter(c *reassembly.Case) []reassembly.Finding {
-	return ofLosses(c, true,
+	out := ofLosses(c, true,
 		func(l *reassembly.Loss) bool { return lostACK(l) && !isSYNACK(l) && !final(l) },
 		func(l *reassembly.Loss) string {
 			ack, what := "ACK", "the acknowledged bytes"
@@ -106,6 +117,12 @@ func checkACKLostAfter(c *reassembly.Case) []reassembly.Finding {
 			}
 			return fmt.Sprintf("%s, but %s later it sent %s again (%s).", head, span(l.After), what, pkt(l.Copy))
 		})
+	for i := range out {
+		if tapAt(c, out[i].Side) { // nothing lies between the tap and its receiver but the host's own stack
+			out[i].Confidence = reassembly.Possible
+		}
+	}
+	return out
 }
 
 func checkACKLostBefore(c *reassembly.Case) []reassembly.Finding {

@@ -159,7 +159,7 @@ func (r Rule) Text() string {
 	for _, p := range r.parts() {
 		fmt.Fprintf(&b, "\n%s: %s\n", p[0], p[1])
 	}
-	if r.Check == nil {
+	if !r.told() {
 		fmt.Fprintf(&b, "\n%s\n", notChecked)
 	}
 	return b.String()
@@ -172,11 +172,18 @@ func (r Rule) Markdown() string {
 	for _, p := range r.parts() {
 		fmt.Fprintf(&b, "\n**%s.** %s\n", p[0], p[1])
 	}
-	if r.Check == nil {
+	if !r.told() {
 		fmt.Fprintf(&b, "\n%s\n", notChecked)
 	}
 	return b.String()
 }
+
+// ofSummary is of rules that need more than one connection: package report
+// looks for them, and tells them in the summary.
+var ofSummary = []string{"port-pressure", "syn-cookie-suspected"}
+
+// told reports whether this version looks for the rule's situation.
+func (r *Rule) told() bool { return r.Check != nil || slices.Contains(ofSummary, r.ID) }
 
 const notChecked = "This version explains the situation but does not look for it."
 
@@ -186,7 +193,7 @@ func Table() string {
 	b.WriteString("| finding | severity | what it says | rule |\n|---|---|---|---|\n")
 	family := ""
 	for _, r := range registry {
-		if r.Check == nil {
+		if !r.told() {
 			continue
 		}
 		if r.Family != family {
