@@ -99,7 +99,7 @@ func completeWords(c *cobra.Command, flag string, words []string) {
 func (f *flags) registerAnalysis(c *cobra.Command) {
 	all := &cobra.Command{}
 	f.registerAll(all)
-	for _, name := range []string{"msl", "host", "port", "net", "key", "half-open-timeout", "idle-timeout", "half-closed-timeout", "max-connections", "quiet"} {
+	for _, name := range []string{"msl", "host", "port", "net", "vlan", "since", "until", "key", "half-open-timeout", "idle-timeout", "half-closed-timeout", "max-connections", "quiet"} {
 		if flag := all.Flags().Lookup(name); flag != nil {
 			c.Flags().AddFlag(flag)
 		}
