@@ -91,6 +91,24 @@ func (s *CaseSegment) End() uint32 {
 // Has reports whether all the given flags are set.
 func (s *CaseSegment) Has(flags uint8) bool { return s.Flags&flags == flags }
 
+// Name is the segment by its flags, as RFC 9293 writes them: SYN, SYN-ACK, FIN,
+// RST, data or ACK.
+func (s *CaseSegment) Name() string {
+	switch {
+	case s.Has(FlagRST):
+		return "RST"
+	case s.Has(FlagSYN | FlagACK):
+		return "SYN-ACK"
+	case s.Has(FlagSYN):
+		return "SYN"
+	case s.Has(FlagFIN):
+		return "FIN"
+	case s.Len > 0:
+		return "data"
+	}
+	return "ACK"
+}
+
 // PureACK reports a segment that only acknowledges.
 func (s *CaseSegment) PureACK() bool {
 	return s.Len == 0 && s.Flags&(FlagSYN|FlagFIN|FlagRST|FlagACK) == FlagACK

@@ -10,12 +10,11 @@ import (
 // is needed to route the next segment, and the list of its recs. It holds no
 // pointers.
 type conn struct {
-	key       FlowKey
-	swapped   bool // side 0 is the key's B
-	used      bool
-	long      bool // its log is in a machine of its own
-	synAcked  bool // a SYN-ACK covered the SYN that began it
-	challenge bool // its SYN was answered by an ACK of the incarnation before
+	key      FlowKey
+	swapped  bool // side 0 is the key's B
+	used     bool
+	long     bool // its log is in a machine of its own
+	synAcked bool // a SYN-ACK covered the SYN that began it
 
 	side [2]connSide
 	opts [2]synOptions

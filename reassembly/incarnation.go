@@ -116,7 +116,6 @@ func (t *Tracker) routeOld(i uint32, s *Segment, x int, fromB bool, h uint64) {
 		t.log(prev, s, y, 0)
 		if !c.synAcked {
 			t.log(i, s, x, recOld)
-			t.conn(i).challenge = true
 		}
 		return
 	}

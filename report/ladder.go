@@ -140,7 +140,7 @@ func (b *Builder) Ladder(l *reassembly.Lifecycle, segs []reassembly.CaseSegment)
 func (b *Builder) ladderRow(l *reassembly.Lifecycle, segs []reassembly.CaseSegment, i int, n *relative) LadderRow {
 	s := &segs[i]
 	g := &LadderSegment{
-		Flags: flagLetters(s.Flags), Name: segmentName(s), Len: s.Len, Window: s.Window, DSACK: s.DSACK(),
+		Flags: flagLetters(s.Flags), Name: s.Name(), Len: s.Len, Window: s.Window, DSACK: s.DSACK(),
 		Kind: segmentKinds[s.Kind], Received: s.Received, Why: s.Why, Forged: s.Unsent,
 	}
 	switch {
@@ -247,22 +247,6 @@ func flagLetters(flags uint8) string {
 		return "none"
 	}
 	return string(b)
-}
-
-func segmentName(s *reassembly.CaseSegment) string {
-	switch {
-	case s.Has(reassembly.FlagRST):
-		return "RST"
-	case s.Has(reassembly.FlagSYN | reassembly.FlagACK):
-		return "SYN-ACK"
-	case s.Has(reassembly.FlagSYN):
-		return "SYN"
-	case s.Has(reassembly.FlagFIN):
-		return "FIN"
-	case s.Len > 0:
-		return "data"
-	}
-	return "ACK"
 }
 
 // row finds the row of a packet, -1 if it has none. A packet that an ICMP error

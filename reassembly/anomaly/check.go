@@ -116,23 +116,6 @@ func count[N int | int64 | uint32](n N, one string) string {
 	return strconv.FormatInt(int64(n), 10) + " " + one + "s"
 }
 
-// name of a segment by its flags, as RFC 9293 writes them.
-func name(s *segment) string {
-	switch {
-	case s.Has(reassembly.FlagRST):
-		return "RST"
-	case s.Has(reassembly.FlagSYN | reassembly.FlagACK):
-		return "SYN-ACK"
-	case s.Has(reassembly.FlagSYN):
-		return "SYN"
-	case s.Has(reassembly.FlagFIN):
-		return "FIN"
-	case s.Len > 0:
-		return "data"
-	}
-	return "ACK"
-}
-
 // bareSYN reports a SYN without ACK.
 func bareSYN(s *segment) bool {
 	return s.Flags&(reassembly.FlagSYN|reassembly.FlagACK|reassembly.FlagRST) == reassembly.FlagSYN

@@ -307,7 +307,7 @@ func checkLateAfterClose(c *reassembly.Case) []finding {
 		}
 		if closed != nil && !isFIN(s) && (s.Len > 0 || s.Flags&reassembly.FlagSYN != 0) && s.At-closed.At > late(c, s.Side) {
 			return []finding{{Side: s.Side, At: s.At, Packets: []packet{closed.Packet, s.Packet},
-				Detail: "The " + name(s) + " segment of the " + s.Side.String() + " in " + pkt(s.Packet) + " came " + span(s.At-closed.At) +
+				Detail: "The " + s.Name() + " segment of the " + s.Side.String() + " in " + pkt(s.Packet) + " came " + span(s.At-closed.At) +
 					" after " + pkt(closed.Packet) + " had acknowledged the second FIN.",
 				Measures: []reassembly.Measure{secs("interval_s", s.At-closed.At, 0)}}}
 		}

@@ -318,7 +318,7 @@ func checkDataOnSYN(c *reassembly.Case) []finding {
 			continue
 		}
 		f := finding{Side: s.Side, At: s.At, Packets: []packet{s.Packet},
-			Detail:   "The " + name(s) + " in " + pkt(s.Packet) + " carried " + count(s.Len, "byte") + " of data",
+			Detail:   "The " + s.Name() + " in " + pkt(s.Packet) + " carried " + count(s.Len, "byte") + " of data",
 			Measures: []reassembly.Measure{number("data_bytes", int(s.Len))}}
 		if ans := firstOf(segs, func(o *segment) bool { return o.Side != s.Side && synACK(o) }); ans != nil {
 			f.Packets = append(f.Packets, ans.Packet)

@@ -132,7 +132,7 @@ func checkChallengeACK(c *reassembly.Case) []finding {
 		}
 		if n++; n == 1 {
 			f = finding{Side: segs[j].Side, At: segs[j].At,
-				Detail: "The " + segs[j].Side.String() + " answered the unfitting " + name(s) + " in " + pkt(s.Packet) +
+				Detail: "The " + segs[j].Side.String() + " answered the unfitting " + s.Name() + " in " + pkt(s.Packet) +
 					" by an ACK of its own numbers in " + pkt(segs[j].Packet) + "."}
 		}
 		f.Packets = append(f.Packets, s.Packet, segs[j].Packet)
@@ -229,7 +229,7 @@ func checkRSTForClosed(c *reassembly.Case) []finding {
 			continue
 		}
 		found[s.Side] = &finding{Side: s.Side, At: s.At, Packets: []packet{segs[j].Packet, s.Packet},
-			Detail: "The " + s.Side.String() + " answered the " + name(&segs[j]) + " in " + pkt(segs[j].Packet) + " by a RST in " + pkt(s.Packet) +
+			Detail: "The " + s.Side.String() + " answered the " + segs[j].Name() + " in " + pkt(segs[j].Packet) + " by a RST in " + pkt(s.Packet) +
 				" whose number it took from there: it had no such connection."}
 	}
 	var all []finding
