@@ -4,6 +4,7 @@
 
 FILE     ?= fixtures/kernel/07a_last_ack_lost_after.pcap
 FUZZTIME ?= 10s
+FUZZRUNS ?= 1000000
 COUNT    ?= 6
 SOAK     ?= 1h
 
@@ -25,7 +26,7 @@ TOOL   := go tool -modfile=tools.mod
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 build: ## build bin/finwait
 	@if [ '$(PCAP)' != yes ]; then \
@@ -65,6 +66,10 @@ bench: ## benchmarks into bench.txt; BASE=old.txt compares
 
 fuzz: ## each fuzz target for FUZZTIME
 	@$(ENV) .ci/fuzz '$(FUZZTIME)' $(TAGS)
+
+.PHONY: fuzz-long
+fuzz-long: ## FUZZRUNS inputs for each fuzz target, each in a second and in 256 MB
+	@$(ENV) FINWAIT_FUZZ_LIMITS=1 nice -n 19 .ci/fuzz '$(FUZZRUNS)x' $(TAGS)
 
 .PHONY: soak
 soak: ## the model test on fresh cases for SOAK

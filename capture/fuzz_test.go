@@ -8,6 +8,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/finwait/finwait/fixtures/fuzzlimit"
 	"github.com/finwait/finwait/reassembly"
 )
 
@@ -67,6 +68,7 @@ func FuzzPcap(f *testing.F) {
 		f.Add(s.bytes())
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
+		defer fuzzlimit.Watch(t, len(b))()
 		if kind := detect(b); kind == formatPcap {
 			checkAnyFile(t, b, len(b))
 		}
@@ -85,6 +87,7 @@ func FuzzPcapng(f *testing.F) {
 		f.Add(n.b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
+		defer fuzzlimit.Watch(t, len(b))()
 		if len(b) >= 4 && detect(b) != formatPcapng {
 			b = append([]byte{0x0a, 0x0d, 0x0d, 0x0a}, b[4:]...)
 		}
@@ -99,6 +102,7 @@ func FuzzSnoop(f *testing.F) {
 	}
 	f.Add(append(b, "abcd"...))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		defer fuzzlimit.Watch(t, len(b))()
 		checkAnyFile(t, append([]byte(snoopMagic+"\x00\x00\x00\x02\x00\x00\x00"), b...), len(b)+16)
 	})
 }
@@ -109,6 +113,7 @@ func FuzzCompressed(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
+		defer fuzzlimit.Watch(t, len(b))()
 		switch detect(b) {
 		case formatGzip, formatZstd, formatLZ4, formatXZ:
 			checkAnyFile(t, b, math.MaxInt)
@@ -120,7 +125,10 @@ func FuzzAnyFile(f *testing.F) {
 	f.Add([]byte("GMBU"))
 	f.Add([]byte("plain text\n"))
 	f.Add([]byte{0, 0, 0, 0, 0xff, 0xff, 0xff, 0x70, 2, 0, 0, 16, 0, 0, 0, 0})
-	f.Fuzz(func(t *testing.T, b []byte) { checkAnyFile(t, b, math.MaxInt) })
+	f.Fuzz(func(t *testing.T, b []byte) {
+		defer fuzzlimit.Watch(t, len(b))()
+		checkAnyFile(t, b, math.MaxInt)
+	})
 }
 
 // FuzzDecode gives the decoder any bytes under any link type, twice, so that
@@ -148,6 +156,7 @@ func FuzzDecode(f *testing.F) {
 		add(link, cat(unhex("0000 0900 02000000 00"), seg4))
 	}
 	f.Fuzz(func(t *testing.T, link uint32, b []byte, wire uint32, fcs uint8) {
+		defer fuzzlimit.Watch(t, len(b))()
 		d := NewDecoder(DecoderOptions{VerifyChecksums: true})
 		fr := Frame{Time: 1, LinkType: link, Data: b, WireLen: wire, FCS: fcs}
 		var seg, again reassembly.Segment
@@ -173,6 +182,7 @@ func FuzzOptions(f *testing.F) {
 	f.Add(unhex("0101 0522 00000001 00000002 00000003 00000004 00000005 00000006 00000007 00000008"), true)
 	f.Add(unhex("fe0c f989 0102030405060708 1e0c 00 81 0000000000000000"), false)
 	f.Fuzz(func(t *testing.T, b []byte, cut bool) {
+		defer fuzzlimit.Watch(t, len(b))()
 		var whole, part reassembly.Segment
 		tcpOptions(b, cut, &whole)
 		// Cutting the list never makes options appear.
@@ -188,6 +198,7 @@ func FuzzFragments(f *testing.F) {
 	f.Add([]byte{0, 0, 5, 1, 5, 5, 1, 10, 3, 0})
 	f.Add([]byte{10, 3, 0, 5, 5, 1, 0, 5, 1, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
+		defer fuzzlimit.Watch(t, len(b))()
 		d := NewDecoder(DecoderOptions{})
 		payload := tcp(nil, 400)
 		for i := 0; i+3 <= len(b); i += 3 {
@@ -217,7 +228,8 @@ func FuzzFragments(f *testing.F) {
 func FuzzBytecode(f *testing.F) {
 	f.Add(port80, ether(0x800, ipv4(6, tcp(nil, 0))))
 	f.Add("4\n48 0 0 9\n21 0 1 6\n6 0 0 1\n6 0 0 0", []byte("abc"))
-	f.Fuzz(func(_ *testing.T, text string, b []byte) {
+	f.Fuzz(func(t *testing.T, text string, b []byte) {
+		defer fuzzlimit.Watch(t, len(text)+len(b))()
 		if p, err := ParseBytecode(text); err == nil {
 			p.match(LinkEthernet, b, uint32(len(b)))
 		}

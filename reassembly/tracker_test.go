@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/finwait/finwait/fixtures/fuzzlimit"
 	"github.com/finwait/finwait/reassembly/tcpstate"
 )
 
@@ -234,6 +235,7 @@ func FuzzTracker(f *testing.F) {
 	f.Add(seed)
 	f.Add([]byte("\x01\x02\x00\x00\x00\x05\x50\x12\x00\x01\x00\x05\x01\x14\x01\x01\x10\xff"))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		defer fuzzlimit.Watch(t, len(data))()
 		var k talk
 		for len(data) >= 6 {
 			b := data[:6]

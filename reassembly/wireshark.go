@@ -21,7 +21,7 @@ const (
 // it anew with another sequence number.
 type streams struct {
 	next uint32
-	past []pastStream // by the tuple's hash
+	past [pastPages]*[pastPage]pastStream // by the tuple's hash; a capture of few connections has few of the pages
 }
 
 // pastStream is the last stream of a tuple.
@@ -34,16 +34,22 @@ type pastStream struct {
 
 // pastStreams bounds the memory of tuples: of two with the same slot the later
 // is known. What is forgotten counts as new.
-const pastStreams = 1 << 16
+const (
+	pastStreams = pastPages * pastPage
+	pastPages   = 1 << 8
+	pastPage    = 1 << 8
+)
 
 // stream is the number of connection c's stream; s is its first segment.
 func (t *Tracker) stream(c *conn, s *Segment) uint32 {
 	p := &t.streams
-	if p.past == nil {
-		p.past = make([]pastStream, pastStreams)
-	}
 	h := c.key.tuple()
-	old := &p.past[h%pastStreams]
+	slot := h % pastStreams
+	page := &p.past[slot/pastPage]
+	if *page == nil {
+		*page = new([pastPage]pastStream)
+	}
+	old := &(*page)[slot%pastPage]
 	syn := s.Flags&(FlagSYN|FlagACK) == FlagSYN
 	switch {
 	case !syn && c.prev != 0:

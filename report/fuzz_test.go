@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/finwait/finwait/fixtures/fuzzlimit"
 	"github.com/finwait/finwait/reassembly"
 )
 
@@ -14,6 +15,7 @@ func FuzzAppendJSON(f *testing.F) {
 	f.Add("FIN sent again", int64(1), uint64(7), 0.5)
 	f.Add("\"\\\u2028\x00\xff<>&\x7f", int64(-1), ^uint64(0), 1e-9)
 	f.Fuzz(func(t *testing.T, word string, at int64, n uint64, value float64) {
+		defer fuzzlimit.Watch(t, len(word))()
 		l := finalACKLost()
 		l.ID, l.Start, l.CommunityID, l.Evicted = n, at, word, word
 		l.Findings[0].Detail, l.Findings[0].Packets = word, []reassembly.Packet{reassembly.Packet(n)}

@@ -3,6 +3,8 @@ package seqnum
 import (
 	"fmt"
 	"testing"
+
+	"github.com/finwait/finwait/fixtures/fuzzlimit"
 )
 
 // edges are the numbers at which arithmetic modulo 2^32 goes wrong: both sides
@@ -143,6 +145,7 @@ func FuzzOrder(f *testing.F) {
 		f.Add(a, a+1, uint32(10))
 	}
 	f.Fuzz(func(t *testing.T, a, b, shift uint32) {
+		defer fuzzlimit.Watch(t, 12)()
 		if Less(a, b) != Less(a+shift, b+shift) {
 			t.Errorf("the order of %d and %d changes when both move on by %d", a, b, shift)
 		}

@@ -1,6 +1,10 @@
 package expect
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/finwait/finwait/fixtures/fuzzlimit"
+)
 
 // FuzzParse: an expectation file may hold anything, and no fault of it is without
 // a place or a message.
@@ -9,6 +13,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("a: &a [*a]\ncaptures: *a"))
 	f.Add([]byte("defaults: {client: {path: &p [SYN-SENT]}, server: {path: *p}, packets: &n 3, duration: {min: *n}}"))
 	f.Fuzz(func(t *testing.T, src []byte) {
+		defer fuzzlimit.Watch(t, len(src))()
 		file, err := Parse("x.yaml", src)
 		if err != nil {
 			if err.Error() == "x.yaml: " {
