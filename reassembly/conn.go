@@ -7,28 +7,32 @@ import (
 )
 
 // conn is what the table keeps of one incarnation while it lives: its key, what
-// is needed to route the next segment, and the list of its recs. It holds no
-// pointers.
+// is needed to route the next segment, and where its log is. It holds no
+// pointers and is two cache lines long.
 type conn struct {
 	key      FlowKey
-	swapped  bool // side 0 is the key's B
-	used     bool
-	long     bool // its log is in a machine of its own
-	synAcked bool // a SYN-ACK covered the SYN that began it
+	last     int64 // time of its last packet
+	deadline int64 // bucket of the expiry wheel it waits in, s
 
 	side [2]connSide
-	opts [2]synOptions
 
-	id, stream       uint32
+	id, stream uint32
+	head, tail uint32 // its log; head is the machine of a long one
+	recs       uint32
+	links      uint32 // its neighbours, 0 if it never had any
+	packets    uint32 // stays at the highest number; machine.packets goes on
+	opts       [2]synOptions
+	swapped    bool // side 0 is the key's B
+	used       bool
+	long       bool // its log is in a machine of its own
+	synAcked   bool // a SYN-ACK covered the SYN that began it
+}
+
+// connLinks are the neighbouring incarnations of one: by slab index those that
+// are still in the table, by id those that it reuses and is reused by.
+type connLinks struct {
+	prev, newer      uint32
 	reuses, reusedBy uint32
-	first, last      int64
-	firstPkt         Packet
-	lastPkt          Packet
-	packets          uint64
-	prev, newer      uint32 // slab indexes of the neighbouring incarnations still in the table
-	head, tail       uint32 // its recs
-	recs             uint32
-	deadline         int64 // bucket of the expiry wheel it waits in, s
 }
 
 // connSide is what routing needs of one side.
@@ -110,9 +114,6 @@ func (c *conn) port(x int) uint16 {
 // follow keeps the routing state up to date with a segment of side x.
 func (c *conn) follow(s *Segment, x int) {
 	d := &c.side[x]
-	if s.Quoted() {
-		return
-	}
 	if s.Flags&FlagRST != 0 {
 		d.bits |= csRST
 		return

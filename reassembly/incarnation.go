@@ -17,7 +17,7 @@ func (t *Tracker) route(i uint32, s *Segment, fromB bool, h uint64) {
 		t.routeSYN(i, s, x, fromB, h)
 	case s.Flags&(FlagSYN|FlagRST|FlagACK) == FlagSYN|FlagACK:
 		t.routeSYNACK(i, s, x, fromB, h)
-	case c.prev != 0:
+	case c.links != 0 && t.links[c.links].prev != 0:
 		t.routeOld(i, s, x, fromB, h)
 	default:
 		t.log(i, s, x, 0)
@@ -27,18 +27,18 @@ func (t *Tracker) route(i uint32, s *Segment, fromB bool, h uint64) {
 // routeSYN: a SYN without ACK.
 func (t *Tracker) routeSYN(i uint32, s *Segment, x int, fromB bool, h uint64) {
 	c := t.conn(i)
-	d, o := &c.side[x], &c.side[1-x]
+	d, o, prev := &c.side[x], &c.side[1-x], t.links[c.links].prev
 	if d.bits&csISS != 0 && d.iss == s.Seq {
 		t.log(i, s, x, 0)
-		if c.prev != 0 && !c.synAcked {
-			t.logPrev(c.prev, s, fromB, recNext)
+		if prev != 0 && !c.synAcked {
+			t.logPrev(prev, s, fromB, recNext)
 		}
 		return
 	}
-	if c.prev != 0 {
-		p := t.conn(c.prev)
+	if prev != 0 {
+		p := t.conn(prev)
 		if y := p.sideOf(fromB); p.side[y].bits&csISS != 0 && p.side[y].iss == s.Seq {
-			t.log(c.prev, s, y, 0) // a late copy of an older SYN
+			t.log(prev, s, y, 0) // a late copy of an older SYN
 			return
 		}
 	}
@@ -68,12 +68,12 @@ func (t *Tracker) logPrev(i uint32, s *Segment, fromB bool, bit uint8) {
 // routeSYNACK: a SYN with ACK.
 func (t *Tracker) routeSYNACK(i uint32, s *Segment, x int, fromB bool, h uint64) {
 	c := t.conn(i)
-	d, o := &c.side[x], &c.side[1-x]
+	d, o, prev := &c.side[x], &c.side[1-x], t.links[c.links].prev
 	answers := o.bits&csISS != 0 && s.Ack-o.iss-1 <= 1500
-	if c.prev != 0 && !answers {
-		p := t.conn(c.prev)
+	if prev != 0 && !answers {
+		p := t.conn(prev)
 		if y := p.sideOf(fromB); p.side[y].bits&csISS != 0 && p.side[y].iss == s.Seq {
-			t.log(c.prev, s, y, 0)
+			t.log(prev, s, y, 0)
 			return
 		}
 	}
@@ -84,8 +84,8 @@ func (t *Tracker) routeSYNACK(i uint32, s *Segment, x int, fromB bool, h uint64)
 		return
 	}
 	t.log(i, s, x, 0)
-	if c = t.conn(i); c.prev != 0 && answers {
-		t.logPrev(c.prev, s, fromB, recNext)
+	if prev != 0 && answers {
+		t.logPrev(prev, s, fromB, recNext)
 	}
 }
 
@@ -93,7 +93,8 @@ func (t *Tracker) routeSYNACK(i uint32, s *Segment, x int, fromB bool, h uint64)
 // before it.
 func (t *Tracker) routeOld(i uint32, s *Segment, x int, fromB bool, h uint64) {
 	c := t.conn(i)
-	p := t.conn(c.prev)
+	prev := t.links[c.links].prev
+	p := t.conn(prev)
 	y := p.sideOf(fromB)
 	d, old := &c.side[x], &p.side[y]
 	if d.bits&csISS != 0 && (s.Seq == d.iss+1 || s.Seq != old.end && seqnum.LessEq(d.iss, s.Seq) && seqnum.LessEq(s.Seq, d.end+1<<20)) {
@@ -107,12 +108,10 @@ func (t *Tracker) routeOld(i uint32, s *Segment, x int, fromB bool, h uint64) {
 	}
 	if old.bits&csEnd != 0 && near(s.Seq, old.end, 1<<20) || s.Flags&FlagRST != 0 && p.side[1-y].bits&csEnd != 0 {
 		if x == 0 && !c.synAcked && s.Flags&(FlagSYN|FlagRST) == 0 && s.Seq == old.end {
-			prev := c.prev
 			t.foldBack(i, h) // the SYN was not the sender's
 			t.log(prev, s, y, 0)
 			return
 		}
-		prev := c.prev
 		t.log(prev, s, y, 0)
 		if !c.synAcked {
 			t.log(i, s, x, recOld)
@@ -125,17 +124,23 @@ func (t *Tracker) routeOld(i uint32, s *Segment, x int, fromB bool, h uint64) {
 // foldBack undoes the beginning of connection i: its SYN was forged or an old
 // duplicate, and the incarnation before it lives on. The SYN stays in its log.
 func (t *Tracker) foldBack(i uint32, h uint64) {
-	prev := t.conn(i).prev
+	prev := t.links[t.conn(i).links].prev
 	p, c := t.conn(prev), t.conn(i)
 	t.table.put(h, i, prev, t.hashOf)
-	p.packets += c.packets
 	p.last = max(p.last, c.last)
-	p.newer, p.reusedBy = 0, 0
+	own := &t.links[p.links]
+	own.newer, own.reusedBy = 0, 0
 	if p.long {
-		t.long[prev].foldBack()
-	}
-	for n := p.head; n != 0; n = t.slab.at(n).next {
-		t.slab.at(n).bits &^= recNext
+		m := t.long[p.head]
+		m.packets += uint64(c.packets)
+		m.foldBack()
+	} else {
+		p.packets += c.packets
+		t.logs.each(p.head, p.recs, func(_ int, _ uint32, recs []rec) {
+			for n := range recs {
+				recs[n].bits &^= recNext
+			}
+		})
 	}
 	t.drop(i)
 }

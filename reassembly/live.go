@@ -88,7 +88,8 @@ func (t *Tracker) Changed(most int, tell func(*Lifecycle)) (more bool) {
 			continue // it retired meanwhile
 		}
 		st.marked, st.due = false, 0
-		l := t.tell(i, t.now, "")
+		r := t.leaving(i, t.now, "")
+		l := t.teller.tell(&r)
 		for x := range l.Endpoints {
 			// The machine of a long connection writes into its own again.
 			l.Endpoints[x].Withdrawn = slices.Clone(l.Endpoints[x].Withdrawn)

@@ -225,6 +225,11 @@ type machine struct {
 	dropped   int // recs folded into base
 	interop   interop
 
+	first    int64 // time of the connection's first packet
+	firstPkt Packet
+	lastPkt  Packet
+	packets  uint64 // of this incarnation
+
 	ports        [2]uint16
 	twoMSL       [2]int64 // how long TIME-WAIT lasts at each side, ns
 	mirrored     bool     // the capture saw every packet twice

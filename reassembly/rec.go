@@ -2,8 +2,7 @@ package reassembly
 
 // A rec is a segment as a connection remembers it: the bounded log from which
 // histories are built and, when a presumption falls, built again. It holds no
-// pointers and is one cache line long, so that millions of half-open
-// connections stay cheap and the collector never looks inside.
+// pointers and is one cache line long.
 
 // rec bits.
 const (
@@ -32,7 +31,7 @@ type rec struct {
 	bits  uint8
 	ttl   uint8
 	tag   uint8  // interface and VLAN, folded: tells frames captured at two places apart; of a quoted segment the error's type and code
-	next  uint32 // slab index of the connection's next rec, 0 at the end
+	next  uint32 // of the last rec in a block of the log: the next block
 }
 
 func (r *rec) side() int { return int(r.bits & recFromB) }
@@ -98,37 +97,4 @@ func (r *rec) refusal() bool {
 		return r.tag>>4 == 1
 	}
 	return r.tag>>4 == 3 && r.tag&15 != 4
-}
-
-// slab holds the recs of all connections in chunks that never move; recs are
-// named by index, 0 is none.
-type slab struct {
-	chunks [][]rec
-	free   uint32 // head of the list of free recs
-	used   uint32 // recs ever handed out
-}
-
-const slabChunk = 1 << 12
-
-func (s *slab) at(i uint32) *rec { return &s.chunks[i/slabChunk][i%slabChunk] }
-
-func (s *slab) alloc() uint32 {
-	if i := s.free; i != 0 {
-		s.free = s.at(i).next
-		return i
-	}
-	s.used++ // index 0 stays unused
-	if int(s.used/slabChunk) >= len(s.chunks) {
-		s.chunks = append(s.chunks, make([]rec, slabChunk))
-	}
-	return s.used
-}
-
-// release gives back a list of recs.
-func (s *slab) release(head, tail uint32) {
-	if head == 0 {
-		return
-	}
-	s.at(tail).next = s.free
-	s.free = head
 }

@@ -52,8 +52,8 @@ func (t *Tracker) stream(c *conn, s *Segment) uint32 {
 	old := &(*page)[slot%pastPage]
 	syn := s.Flags&(FlagSYN|FlagACK) == FlagSYN
 	switch {
-	case !syn && c.prev != 0:
-		return t.conn(c.prev).stream
+	case !syn && t.links[c.links].prev != 0:
+		return t.conn(t.links[c.links].prev).stream
 	case old.tuple == h && (!syn || old.fromB == c.swapped && old.base == s.Seq):
 		return old.stream
 	}

@@ -1,0 +1,171 @@
+package reassembly
+
+import (
+	"cmp"
+	"slices"
+)
+
+// This file: when a connection leaves the table: after a silence, because the
+// table is full, or at the end of the trace.
+
+// schedule puts connection i into the wheel, or forward in it when it may now
+// expire sooner. Later expiry waits for the entry to come up.
+func (t *Tracker) schedule(i uint32, c *conn) {
+	if at := t.expiry(c); c.deadline == 0 || second(at) < c.deadline {
+		c.deadline = t.wheel.add(i, at)
+	}
+}
+
+// expiry is when a connection ends by silence, ns since the epoch.
+func (t *Tracker) expiry(c *conn) int64 {
+	fins := c.side[0].bits&csFIN/csFIN + c.side[1].bits&csFIN/csFIN
+	switch {
+	case (c.side[0].bits|c.side[1].bits)&csRST != 0 || fins == 2:
+		return c.last + 2*t.maxMSL
+	case fins == 1:
+		return c.last + int64(t.o.HalfClosedTimeout)
+	case !c.established():
+		return c.last + int64(t.o.HalfOpenTimeout)
+	}
+	return c.last + int64(t.o.IdleTimeout)
+}
+
+// established: both sides have sent something that is no SYN without ACK, or
+// the connection began before the capture.
+func (c *conn) established() bool {
+	if c.side[0].bits&csSYN == 0 && c.side[1].bits&csSYN == 0 {
+		return true
+	}
+	return c.packets > 2 && (c.synAcked || (c.side[0].bits|c.side[1].bits)&csACK != 0)
+}
+
+// expire retires what has been silent for too long, oldest expiry first.
+func (t *Tracker) expire() {
+	type dueConn struct {
+		at int64
+		id uint32
+		i  uint32
+	}
+	var due []dueConn
+	for {
+		b, sec, ok := t.wheel.pop(t.now)
+		if !ok {
+			return
+		}
+		due = due[:0]
+		for _, i := range b {
+			c := t.conn(i)
+			if !c.used || c.deadline != sec {
+				continue // an entry that was moved, or of a connection before
+			}
+			c.deadline = 0
+			if at := t.expiry(c); second(at) > sec {
+				c.deadline = t.wheel.add(i, at)
+			} else {
+				due = append(due, dueConn{at, c.id, i})
+			}
+		}
+		slices.SortFunc(due, func(a, b dueConn) int {
+			return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.id, b.id))
+		})
+		for _, d := range due {
+			t.retire(d.i, d.at, t.whyExpired(t.conn(d.i)))
+		}
+	}
+}
+
+func (t *Tracker) whyExpired(c *conn) string {
+	switch {
+	case (c.side[0].bits|c.side[1].bits)&csRST != 0, c.side[0].bits&c.side[1].bits&csFIN != 0:
+		return ""
+	case (c.side[0].bits|c.side[1].bits)&csFIN != 0:
+		return "half-closed timeout"
+	case !c.established():
+		return "half-open timeout"
+	}
+	return "idle timeout"
+}
+
+// evict makes room when the table is full: the sixteenth that has been silent
+// for the longest goes, in the order of its silence.
+func (t *Tracker) evict(keep uint32) {
+	type cand struct {
+		last int64
+		id   uint32
+		i    uint32
+	}
+	all := make([]cand, 0, t.live)
+	for i := uint32(1); i <= t.used; i++ {
+		if c := t.conn(i); c.used && i != keep {
+			all = append(all, cand{c.last, c.id, i})
+		}
+	}
+	slices.SortFunc(all, func(a, b cand) int {
+		return cmp.Or(cmp.Compare(a.last, b.last), cmp.Compare(a.id, b.id))
+	})
+	for _, e := range all[:min(len(all), max(1, len(all)/16))] {
+		t.retire(e.i, t.now, evictedFull)
+	}
+}
+
+const evictedFull = "table full"
+
+// retire tells connection i and takes it out of the table. at is the trace
+// time up to which it is judged.
+func (t *Tracker) retire(i uint32, at int64, why string) {
+	c := t.conn(i)
+	if t.o.Emit != nil {
+		r := t.leaving(i, at, why)
+		t.o.Emit(t.teller.tell(&r))
+	}
+	// Its neighbours close the gap: one left without a newer incarnation would be
+	// looked for in the table, which names only the newest.
+	own := t.links[c.links]
+	if own.prev != 0 {
+		t.links[t.conn(own.prev).links].newer = own.newer
+	}
+	if own.newer != 0 {
+		t.links[t.conn(own.newer).links].prev = own.prev
+	}
+	switch {
+	case own.newer != 0: // the table points at a newer one
+	case own.prev != 0:
+		t.table.put(t.hashOf(i), i, own.prev, t.hashOf)
+	default:
+		t.table.remove(t.hashOf(i), i, t.hashOf)
+	}
+	t.drop(i)
+}
+
+// drop gives back what connection i holds.
+func (t *Tracker) drop(i uint32) {
+	c := t.conn(i)
+	if c.long {
+		t.longFree = append(t.longFree, c.head)
+	} else {
+		t.logs.release(c.head, c.recs)
+	}
+	if c.links != 0 {
+		t.links[c.links] = connLinks{}
+		t.linksFree = append(t.linksFree, c.links)
+		delete(t.previous, i)
+	}
+	*c = conn{}
+	t.free = append(t.free, i)
+	t.live--
+}
+
+// Close ends the trace and emits what is still in the table, oldest first.
+func (t *Tracker) Close() {
+	t.over = true
+	left := make([]uint32, 0, t.live)
+	for i := uint32(1); i <= t.used; i++ {
+		if t.conn(i).used {
+			left = append(left, i)
+		}
+	}
+	slices.SortFunc(left, func(a, b uint32) int { return cmp.Compare(t.conn(a).id, t.conn(b).id) })
+	for _, i := range left {
+		t.retire(i, t.now, "")
+	}
+}

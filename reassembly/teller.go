@@ -1,0 +1,101 @@
+package reassembly
+
+// This file: from a connection's log to its Lifecycle.
+
+// leaving is a connection with all that telling it needs.
+type leaving struct {
+	c     conn
+	links connLinks
+	long  *machine  // of a long connection, else nil
+	prev  *Previous // nil if it reuses none
+	logs  [][]rec   // where its log is
+	at    int64     // trace time up to which it is judged
+	why   string    // it expired or was evicted
+	ended bool      // the trace ends here
+}
+
+// leaving gathers connection i.
+func (t *Tracker) leaving(i uint32, at int64, why string) leaving {
+	c := t.conn(i)
+	r := leaving{c: *c, links: t.links[c.links], logs: t.logs.recs.list, at: at, why: why, ended: t.over}
+	if c.links != 0 {
+		r.prev = t.previous[i]
+	}
+	if c.long {
+		r.long = t.long[c.head]
+	}
+	return r
+}
+
+// A teller works out one connection at a time.
+type teller struct {
+	o       *Options
+	m       machine
+	kase    Case
+	scratch []rec // one connection's log, in a row
+}
+
+// feed works a connection's whole log into a machine.
+func (t *teller) feed(m *machine, c *conn, logs [][]rec) {
+	m.reset(t.o)
+	m.ports = [2]uint16{c.port(0), c.port(1)}
+	m.twoMSL = [2]int64{c.twoMSL(t.o, 0), c.twoMSL(t.o, 1)}
+	m.sackBoth = c.opts[0].flags&c.opts[1].flags&optSACK != 0
+	for x := range 2 {
+		m.snd[x].synScale, m.snd[x].synHasScale = c.opts[x].scale, c.opts[x].flags&optScale != 0
+	}
+	t.scratch = t.scratch[:0]
+	eachBlock(logs, c.head, c.recs, func(_ int, _ uint32, recs []rec) { t.scratch = append(t.scratch, recs...) })
+	m.packets = uint64(c.packets)
+	m.first, m.firstPkt = t.scratch[0].at, t.scratch[0].pkt
+	m.lastPkt = lastOwn(t.scratch)
+	m.mirrored = isMirrored(t.scratch)
+	for i := range t.scratch {
+		m.add(&t.scratch[i])
+	}
+}
+
+// lastOwn is the last packet of the incarnation itself in its log.
+func lastOwn(recs []rec) Packet {
+	for i := len(recs) - 1; i > 0; i-- {
+		if recs[i].bits&(recNext|recOld|recICMP) == 0 {
+			return recs[i].pkt
+		}
+	}
+	return recs[0].pkt // what began it
+}
+
+// tell works out the Lifecycle of a connection.
+func (t *teller) tell(r *leaving) *Lifecycle {
+	m := &t.m
+	if r.long != nil {
+		m = r.long
+		// What the end of the trace adds is for this telling only: a live
+		// connection goes on from where it was.
+		saved := m.e
+		m.e = [2]end{saved[0].clone(), saved[1].clone()}
+		defer func() { m.e = saved }()
+	} else {
+		t.feed(m, &r.c, r.logs)
+	}
+	l := m.finish(&r.c, &r.links, r.at, r.ended)
+	l.Evicted = r.why
+	switch {
+	case l.Close != CloseNone && l.Close != CloseHalf:
+	case r.why == evictedFull:
+		l.Close = CloseEvicted
+	case r.why != "":
+		l.Close = CloseTimeout
+	case r.links.reusedBy != 0:
+		l.Close = CloseSuperseded
+	}
+	if t.o.Check != nil {
+		t.kase = Case{Life: l, Now: r.at, Ended: r.ended, Prev: r.prev, m: m, c: &r.c, client: 0,
+			segments: t.kase.segments[:0], losses: t.kase.losses[:0]}
+		if l.Client != r.c.endpoint(0) {
+			t.kase.client = 1
+		}
+		t.o.Check(&t.kase)
+	}
+	return l
+}
