@@ -60,9 +60,14 @@ lint: ## gofmt, go mod tidy, go vet on both builds, golangci-lint (built on firs
 	$(PURE) go vet $(NOPCAP) ./...
 	$(ENV) $(TOOL) golangci-lint run $(if $(TAGS),--build-tags nolibpcap) ./...
 
-bench: ## benchmarks into bench.txt; BASE=old.txt compares
+bench: build ## benchmarks of each stage into bench.txt (BASE=old.txt compares), then make compare
 	$(ENV) go test $(TAGS) -run '^$$' -bench . -benchmem -count $(COUNT) ./... | tee bench.txt
 	@if [ -n '$(BASE)' ]; then $(TOOL) benchstat '$(BASE)' bench.txt; fi
+	@$(MAKE) --no-print-directory compare
+
+.PHONY: compare
+compare: build ## finwait, tcpdump and others on the same captures, in turn; ARGS='-full -json out.json', ARGS=-growth
+	$(ENV) go run $(TAGS) ./cmd/bench -finwait bin/finwait $(ARGS)
 
 fuzz: ## each fuzz target for FUZZTIME
 	@$(ENV) .ci/fuzz '$(FUZZTIME)' $(TAGS)
