@@ -46,6 +46,9 @@ func NewDecoder(o DecoderOptions) *Decoder {
 // seg is then undefined. It never fails and does not keep f.
 func (d *Decoder) Decode(f *Frame, seg *reassembly.Segment) Skip {
 	q := &d.quality
+	if f.Recorded {
+		return d.recorded(f, seg)
+	}
 	q.Frames++
 	if f.Time < d.time && d.started {
 		q.TimeBackwards++
@@ -66,6 +69,30 @@ func (d *Decoder) Decode(f *Frame, seg *reassembly.Segment) Skip {
 		}
 	}
 	if !d.selected(f, seg) {
+		q.Skipped[SkipFiltered]++
+		return SkipFiltered
+	}
+	q.Segments++
+	if d.recent.seen(seg) {
+		q.Duplicates++
+	}
+	return NotSkipped
+}
+
+// skipTold is what Decode gives for a frame whose skip a file of segments has
+// counted already.
+const skipTold = numSkips
+
+// recorded takes a segment out of a file of segments. A filter on packets
+// selects none: there are no packets.
+func (d *Decoder) recorded(f *Frame, seg *reassembly.Segment) Skip {
+	q := &d.quality
+	if f.Segment == nil {
+		return skipTold
+	}
+	q.Frames++
+	*seg = *f.Segment
+	if d.opts.Filter != nil || d.opts.Select != nil && !d.opts.Select.Match(seg) {
 		q.Skipped[SkipFiltered]++
 		return SkipFiltered
 	}

@@ -20,6 +20,7 @@ const (
 	formatPcap
 	formatPcapng
 	formatSnoop
+	formatSegments
 	formatGzip
 	formatZstd
 	formatLZ4
@@ -36,6 +37,7 @@ func detect(b []byte) format {
 	}{
 		{"\x0a\x0d\x0d\x0a", formatPcapng},
 		{snoopMagic, formatSnoop},
+		{segmentsMagic, formatSegments},
 		{"\x1f\x8b", formatGzip},
 		{"\x28\xb5\x2f\xfd", formatZstd},
 		{"\x04\x22\x4d\x18", formatLZ4},

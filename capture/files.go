@@ -2,6 +2,7 @@ package capture
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -51,6 +52,9 @@ type FileInfo struct {
 	Comments    []string // on sections and interfaces (pcapng); at most maxComments
 	Warnings    []string
 	Damage      *Error // nil: read to a clean end (or not yet read)
+
+	from io.Reader // what is read in place of Path; nil: Path
+	told *told     // of a file of segments, what it tells of its captures
 }
 
 const (
@@ -78,7 +82,24 @@ func (i *FileInfo) warnOnce(s string) {
 }
 
 // reset forgets what a first look at the file told, before it is read in earnest.
-func (i *FileInfo) reset() { *i = FileInfo{Path: i.Path, Size: i.Size} }
+func (i *FileInfo) reset() { *i = FileInfo{Path: i.Path, Size: i.Size, told: i.told} }
+
+// count is how many captures the file stands for.
+func (i *FileInfo) count() int { return len(i.captures()) }
+
+// captures are those that a file of segments was made from; any other is one
+// itself. What is wrong with the file of segments is told of the first of them.
+func (i *FileInfo) captures() []FileInfo {
+	if i.told == nil {
+		return []FileInfo{*i}
+	}
+	list := slices.Clone(i.told.files)
+	if i.Damage != nil {
+		list[0].Damage = i.Damage
+	}
+	list[0].Warnings = slices.Concat(list[0].Warnings, i.Warnings)
+	return list
+}
 
 // settle adds up the drops. Statistics and packet options count the same losses,
 // so the larger is taken, not their sum.

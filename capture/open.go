@@ -44,6 +44,17 @@ func Open(paths []string, o Options) (*Reader, error) {
 	return r, nil
 }
 
+// OpenStream reads one capture from a stream; name is its path in what is told
+// of it.
+func OpenStream(name string, in io.Reader) (*Reader, error) {
+	r := &Reader{files: []FileInfo{{Path: name, Size: -1, from: in}}, total: -1}
+	if err := r.start(nil); err != nil {
+		_ = r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
 // fileReader is what each container's reader offers. Errors are io.EOF or *Error.
 type fileReader interface{ next(*Frame) error }
 
@@ -65,7 +76,10 @@ func (in *input) close() {
 func openInput(index int, info *FileInfo, stdin io.Reader, size int, count *atomic.Int64) (*input, error) {
 	in := &input{}
 	raw := stdin
-	if info.Path != "-" {
+	switch {
+	case info.from != nil:
+		raw = info.from
+	case info.Path != "-":
 		f, err := os.Open(info.Path)
 		if err != nil {
 			return nil, systemError(info.Path, err)
@@ -93,6 +107,8 @@ func openContainer(w *window, kind format, index int, info *FileInfo) (fileReade
 		return asReader(openPcapng(w, index, info))
 	case formatSnoop:
 		return asReader(openSnoop(w, index, info))
+	case formatSegments:
+		return asReader(openSegments(w, index, info))
 	}
 	return nil, notCapture(w, info)
 }

@@ -94,3 +94,32 @@ func (q *Quality) TotalSkipped() uint64 {
 func (q *Quality) UnknownLinkTypes() []uint32 {
 	return slices.Sorted(maps.Keys(q.LinkType))
 }
+
+// Add adds the counts of other frames.
+func (q *Quality) Add(o *Quality) {
+	q.Frames += o.Frames
+	q.Segments += o.Segments
+	for i, n := range o.Skipped {
+		q.Skipped[i] += n
+	}
+	for link, n := range o.LinkType {
+		if q.LinkType == nil {
+			q.LinkType = map[uint32]uint64{}
+		}
+		q.LinkType[link] += n
+	}
+	q.Quoted += o.Quoted
+	q.Tunnelled += o.Tunnelled
+	q.Reassembled += o.Reassembled
+	q.Cut += o.Cut
+	q.HeadersCut += o.HeadersCut
+	q.LengthUnknown += o.LengthUnknown
+	q.Aggregates += o.Aggregates
+	q.BadOptions += o.BadOptions
+	q.ChecksumGood += o.ChecksumGood
+	q.ChecksumBad += o.ChecksumBad
+	q.Duplicates += o.Duplicates
+	q.TimeBackwards += o.TimeBackwards
+	q.LargestSetback = max(q.LargestSetback, o.LargestSetback)
+	q.Recovered += o.Recovered
+}

@@ -27,11 +27,13 @@ type Reader struct {
 	damage  *Error    // the first one met
 	err     error     // what Next goes on giving
 	stdin   io.Reader
+	numbers int // files that Files tells of, as far as they are known
 }
 
 // stream is one file of the timeline.
 type stream struct {
 	index int
+	file  int   // its number in Files
 	first int64 // time of its first packet
 	in    *input
 	frame Frame
@@ -47,6 +49,7 @@ func (r *Reader) start(stdin io.Reader) error {
 			return err
 		}
 		r.last = s
+		r.numbers = r.files[0].count()
 		return nil
 	}
 	for i := range r.files {
@@ -55,6 +58,7 @@ func (r *Reader) start(stdin io.Reader) error {
 			return err
 		}
 		r.waiting = append(r.waiting, s)
+		r.numbers += r.files[i].count()
 	}
 	slices.SortStableFunc(r.waiting, func(a, b *stream) int { return cmp.Compare(b.first, a.first) })
 	// Equal times: the stable sort kept the order given, but the next is taken from the end.
@@ -78,14 +82,14 @@ func windowSizeFor(info *FileInfo, most int) int {
 
 // probe reads a file's first time. A pipe cannot be opened twice and stays open.
 func (r *Reader) probe(i int) (*stream, error) {
-	s := &stream{index: i, first: math.MinInt64}
+	s := &stream{index: i, file: r.numbers, first: math.MinInt64}
 	info := &r.files[i]
 	regular := info.Size >= 0
 	count := &r.read
 	if regular {
 		count = new(atomic.Int64) // it will be read again
 	}
-	in, err := openInput(i, info, r.stdin, windowSizeFor(info, smallWindowSize), count)
+	in, err := openInput(s.file, info, r.stdin, windowSizeFor(info, smallWindowSize), count)
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +181,7 @@ func (r *Reader) reach() {
 		}
 		r.waiting = r.waiting[:len(r.waiting)-1]
 		if s.in == nil {
-			in, err := openInput(s.index, &r.files[s.index], r.stdin, windowSizeFor(&r.files[s.index], windowSize), &r.read)
+			in, err := openInput(s.file, &r.files[s.index], r.stdin, windowSizeFor(&r.files[s.index], windowSize), &r.read)
 			if err != nil {
 				r.finish(s, err)
 				continue
@@ -199,7 +203,11 @@ func (r *Reader) advance(s *stream) {
 
 func (r *Reader) finish(s *stream, err error) {
 	info := &r.files[s.index]
-	if !errors.Is(err, io.EOF) {
+	if errors.Is(err, io.EOF) {
+		if info.told != nil && r.damage == nil {
+			r.damage = info.told.damage()
+		}
+	} else {
 		var e *Error
 		if !errors.As(err, &e) {
 			e = &Error{Op: "read", File: info.Path, Packet: info.Packets, Err: err}
@@ -234,7 +242,42 @@ func (r *Reader) Files() []FileInfo {
 	for i := range r.files {
 		r.files[i].settle()
 	}
-	return r.files
+	if !r.Recorded() {
+		return r.files
+	}
+	var all []FileInfo
+	for i := range r.files {
+		all = append(all, r.files[i].captures()...)
+	}
+	return all
+}
+
+// Recorded reports whether an input is a file of segments, which has no packets.
+func (r *Reader) Recorded() bool {
+	return slices.ContainsFunc(r.files, func(f FileInfo) bool { return f.told != nil })
+}
+
+// Skipped is what files of segments tell of the frames that gave them no
+// segment. It grows as they are read to their ends, and is to be added to what
+// the Decoder counts.
+func (r *Reader) Skipped() Quality {
+	sum := Quality{LinkType: map[uint32]uint64{}}
+	for i := range r.files {
+		if t := r.files[i].told; t != nil {
+			sum.Add(&t.rest)
+		}
+	}
+	return sum
+}
+
+// Inputs lists the paths that are read: those of Files, but for files of
+// segments their own.
+func (r *Reader) Inputs() []string {
+	paths := make([]string, len(r.files))
+	for i := range r.files {
+		paths[i] = r.files[i].Path
+	}
+	return paths
 }
 
 // Ignored lists the files in the given directories that are no captures.

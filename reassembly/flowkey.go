@@ -15,8 +15,9 @@ type FlowKey struct {
 	Scope        uint64 // tunnel ids, and the VLAN where the user asked for it; 0: none
 }
 
-// keyOf makes the key of a segment; swapped reports that its source is B.
-func keyOf(s *Segment, o *Options) (k FlowKey, swapped bool) {
+// KeyOf makes the key that a Tracker with these Options gives a segment; swapped
+// reports that the segment's source is B.
+func KeyOf(s *Segment, o *Options) (k FlowKey, swapped bool) {
 	c := bytes.Compare(s.Src[:], s.Dst[:])
 	if c > 0 || c == 0 && s.SrcPort > s.DstPort {
 		k = FlowKey{A: s.Dst, B: s.Src, APort: s.DstPort, BPort: s.SrcPort, V6: s.V6}

@@ -94,7 +94,7 @@ func (t *Tracker) Advance(now int64) {
 // Add takes the next segment in capture order.
 func (t *Tracker) Add(s *Segment) {
 	t.Advance(s.Time)
-	key, fromB := keyOf(s, &t.o)
+	key, fromB := KeyOf(s, &t.o)
 	h := t.table.hash(&key)
 	i := t.lookup(h, &key)
 	if i == 0 {

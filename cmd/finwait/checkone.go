@@ -107,6 +107,9 @@ func (f *flags) collect(in *capture.Reader, stop *interrupts, emit func(*report.
 		v.Connections++
 		emit(new(report.Builder).Build(l)) // a Builder of its own: emit may keep it
 	}
+	if err := choice.refuse(in); err != nil {
+		return v, err
+	}
 	a := &analysis{in: in, choice: choice, stop: stop, decoder: capture.NewDecoder(capture.DecoderOptions{})}
 	t := reassembly.NewTracker(o)
 	if err := a.packets(t, func() error { return nil }); err != nil {

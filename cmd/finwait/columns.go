@@ -36,6 +36,9 @@ func (r *reading) columns(cmd *cobra.Command, paths []string, wordsAfterRead boo
 		return r.openError(cmd, err, paths, wordsAfterRead)
 	}
 	defer closeQuietly(in)
+	if err := choice.refuse(in); err != nil {
+		return err
+	}
 	w, err := parquet.New(r.output, form.Selection, len(in.Files()) > 1)
 	if errors.Is(err, os.ErrPermission) || errors.Is(err, os.ErrNotExist) {
 		return usagef("-o %s: cannot write there: %v", r.output, err)

@@ -45,7 +45,7 @@ const (
 func (f *flags) register(c *cobra.Command) {
 	s := c.Flags()
 	s.SortFlags = false
-	s.StringVar(&f.format, "format", string(report.Text), "`FORM` of the report: "+formatList()+" (into the directory -o)")
+	s.StringVar(&f.format, "format", string(report.Text), "`FORM` of the report: "+formatList()+"; parquet goes into the directory -o, segments (what the packets say of TCP) are read later in place of the captures")
 	s.StringVarP(&f.output, "output", "o", "", "write the report to `FILE` instead of standard output")
 	s.BoolVarP(&f.all, "all", "a", false, "list every connection; text has only those with findings otherwise")
 	s.BoolVar(&f.explain, "explain", false, "text: print under each finding what it means and what could overturn it")
@@ -99,7 +99,7 @@ func (f *flags) complete(c *cobra.Command) {
 
 // formats are those of package report and those of its sub-packages.
 func formats() []report.Format {
-	return append(slices.Clone(report.Formats), html.Format, formatParquet)
+	return append(slices.Clone(report.Formats), html.Format, formatParquet, formatSegments)
 }
 
 func formatList() string { return join(formats()) }

@@ -65,8 +65,11 @@ func (r *reading) run(cmd *cobra.Command, paths []string, wordsAfterRead bool) e
 	if err != nil {
 		return err
 	}
-	if form.Format == formatParquet {
+	switch form.Format {
+	case formatParquet:
 		return r.columns(cmd, paths, wordsAfterRead, core, form, choice)
+	case formatSegments:
+		return r.ship(cmd, paths, wordsAfterRead, form, choice)
 	}
 	r.stop = listen()
 	defer r.stop.close()
@@ -75,7 +78,7 @@ func (r *reading) run(cmd *cobra.Command, paths []string, wordsAfterRead bool) e
 		return r.openError(cmd, err, paths, wordsAfterRead)
 	}
 	defer closeQuietly(in)
-	if err := r.refuseOverwriting(in.Files()); err != nil {
+	if err := errors.Join(r.refuseOverwriting(in.Inputs()), choice.refuse(in)); err != nil {
 		return err
 	}
 	out, err := openOutput(r.output, r.streams.out)
@@ -140,7 +143,7 @@ func (r *reading) openError(cmd *cobra.Command, err error, paths []string, words
 }
 
 // refuseOverwriting keeps -o from destroying a capture.
-func (r *reading) refuseOverwriting(files []capture.FileInfo) error {
+func (r *reading) refuseOverwriting(inputs []string) error {
 	if r.output == "" {
 		return nil
 	}
@@ -148,8 +151,8 @@ func (r *reading) refuseOverwriting(files []capture.FileInfo) error {
 	if err != nil {
 		return nil // it does not exist yet, or openOutput will say what is wrong
 	}
-	for _, f := range files {
-		if in, err := os.Stat(f.Path); err == nil && os.SameFile(in, out) {
+	for _, path := range inputs {
+		if in, err := os.Stat(path); err == nil && os.SameFile(in, out) {
 			return usagef("-o %s would overwrite the capture that is read", r.output)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 
 // trace sums up the capture itself.
 func (a *analysis) trace() report.Trace {
-	q := a.decoder.Quality()
+	q := a.quality()
 	out := report.Quality{
 		Frames: q.Frames, Segments: q.Segments - a.filtered, LinkTypes: q.UnknownLinkTypes(),
 		Setback: report.Seconds(q.LargestSetback), Interrupted: a.interrupted,

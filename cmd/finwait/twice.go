@@ -64,7 +64,7 @@ func (t *twice) pass(choice *filter, each func(n uint64, f *capture.Frame, seg *
 		return t.openError(t.cmd, err, t.paths, t.rest)
 	}
 	defer closeQuietly(in)
-	if err := t.refuseOverwriting(in.Files()); err != nil {
+	if err := errors.Join(t.refuseOverwriting(in.Inputs()), choice.refuse(in)); err != nil {
 		return err
 	}
 	t.files = in.Files()

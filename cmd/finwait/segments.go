@@ -1,0 +1,109 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/finwait/finwait/capture"
+	"github.com/finwait/finwait/reassembly"
+	"github.com/finwait/finwait/report"
+)
+
+// This file is --format segments: what the packets say of TCP is written
+// instead of a report, and any command reads it later in place of the captures.
+
+const formatSegments report.Format = "segments"
+
+// ship writes the segments of captures.
+func (r *reading) ship(cmd *cobra.Command, paths []string, wordsAfterRead bool, form report.Options, choice *filter) error {
+	if r.sort != "" || r.top > 0 || !form.Selection.Empty() {
+		return usagef("--format segments: --sort, --top, --only, --conn and --min-severity choose connections, and segments are written before there are any")
+	}
+	r.stop = listen()
+	defer r.stop.close()
+	in, err := capture.Open(paths, capture.Options{Stdin: r.stop.reader(r.in)})
+	if err != nil {
+		return r.openError(cmd, err, paths, wordsAfterRead)
+	}
+	defer closeQuietly(in)
+	if err := errors.Join(r.refuseOverwriting(in.Inputs()), choice.refuse(in)); err != nil {
+		return err
+	}
+	out, err := openOutput(r.output, r.streams.out)
+	if err != nil {
+		return err
+	}
+	defer out.abort()
+	if _, terminal := isTerminal(out.target()); terminal {
+		return usagef("--format segments is not for a terminal: -o FILE says where it goes")
+	}
+	w, err := capture.NewSegmentWriter(out, in.Files())
+	if err != nil {
+		return fmt.Errorf("writing the segments: %w", err)
+	}
+	a := &analysis{in: in, choice: choice, most: r.count, stop: r.stop}
+	stopProgress := r.showProgress(in, &form, out)
+	err = a.segments(w)
+	stopProgress()
+	if err == nil {
+		err = w.Close(in.Files(), a.quality())
+	}
+	if err == nil {
+		err = out.close()
+	}
+	if err != nil {
+		return fmt.Errorf("writing the segments: %w", err)
+	}
+	trace := a.trace()
+	return r.verdict(in, &trace.Quality)
+}
+
+// segments gives every segment to w, and the times of the other frames.
+func (a *analysis) segments(w *capture.SegmentWriter) error {
+	var f capture.Frame
+	var seg reassembly.Segment
+	a.decoder = a.choice.decoder()
+	for n := uint64(0); a.most == 0 || n < a.most; n++ {
+		err := a.in.Next(&f)
+		var damage *capture.Error
+		switch {
+		case a.stop.stopped():
+			a.interrupted = true
+			return nil
+		case err == io.EOF, errors.As(err, &damage):
+			return nil
+		case err != nil:
+			return err
+		}
+		a.choice.begin(f.Time)
+		if a.decoder.Decode(&f, &seg) == capture.NotSkipped {
+			err = w.Add(&seg)
+		} else {
+			err = w.Skip(f.Time)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// quality is what became of the frames, those among them of which a file of
+// segments tells.
+func (a *analysis) quality() capture.Quality {
+	q, told := a.decoder.Quality(), a.in.Skipped()
+	q.Add(&told)
+	return q
+}
+
+// refuse says why a filter cannot be applied to what is read: there are no
+// packets in a file of segments.
+func (x *filter) refuse(in *capture.Reader) error {
+	if x.bpf != nil && in.Recorded() {
+		return usagef("a file of segments holds no packets that --filter could look at; --host, --port, --net, --vlan, --since and --until choose segments")
+	}
+	return nil
+}
