@@ -40,7 +40,7 @@ func BenchmarkLookUp(b *testing.B) {
 			for b.Loop() {
 				i = (i + 7919) % n // from one end of the table to the other
 				tuple(&s, i)
-				key, _ := keyOf(&s, &tr.o)
+				key, _ := KeyOf(&s, &tr.o)
 				if tr.lookup(tr.table.hash(&key), &key) == 0 {
 					b.Fatal("not there")
 				}

@@ -93,7 +93,7 @@ func TestNoTuplesAreSlow(t *testing.T) {
 			for i := range absent {
 				s := choice(uint32(i))
 				s.Tunnel ^= 1 << 40
-				absent[i], _ = keyOf(&s, &tr.o)
+				absent[i], _ = KeyOf(&s, &tr.o)
 			}
 			mean, most, missed := probes(tr, absent)
 			if mean > 4 || most > 400 || missed > 20 {
@@ -124,7 +124,7 @@ func aimed(t *testing.T, n uint32) func(*Segment, uint32) {
 		var s Segment
 		tuple(&s, 0)
 		set(&s, i)
-		if k, _ := keyOf(&s, &known.o); known.table.hash(&k)&0x3fc0 == 0 && !seen[k] {
+		if k, _ := KeyOf(&s, &known.o); known.table.hash(&k)&0x3fc0 == 0 && !seen[k] {
 			seen[k] = true
 			i++
 			known.Add(&s)
