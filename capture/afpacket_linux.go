@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"regexp"
 	"sync/atomic"
 	"unsafe"
 
@@ -16,10 +15,14 @@ import (
 // and Documentation/networking/packet_mmap.rst of the kernel.
 
 const (
-	ringBlock  = 1 << 20 // bytes; holds a packet of the largest snaplen
-	ringRoom   = 32      // bytes before each packet for a VLAN tag or a cooked header
-	retireFast = 1       // ms after which the kernel hands over a block that is not full
-	retireSlow = 16
+	// The kernel hands over a block that is full, or not full after a while. So
+	// while the reader is kept from its work, a ring of few large blocks runs out
+	// even if hardly a packet comes; these last for seconds.
+	smallBlock = 128 << 10 // bytes
+	largeBlock = 512 << 10 // holds a packet of the largest snaplen
+	ringRoom   = 32        // bytes before each packet for a VLAN tag or a cooked header
+	retireFast = 1         // ms after which the kernel hands over a block that is not full
+	retireSlow = 50
 
 	cookedBytes   = 20  // header of LINKTYPE_LINUX_SLL2
 	arphrdLoop    = 772 // ARPHRD_LOOPBACK
@@ -32,6 +35,7 @@ type afPacket struct {
 	event   int // eventfd that wakes poll
 	ring    []byte
 	blocks  int
+	size    int    // of a block, bytes
 	current int    // block that is read or comes next
 	block   []byte // the block that is read, nil if none
 	left    uint32 // packets left in it
@@ -114,17 +118,20 @@ func (a *afPacket) makeRing(o *LiveOptions) (err error) {
 	if err := unix.SetsockoptInt(a.fd, unix.SOL_PACKET, unix.PACKET_RESERVE, ringRoom); err != nil {
 		return fmt.Errorf("PACKET_RESERVE: %w", err)
 	}
-	a.blocks = max(2, o.Ring/ringBlock)
+	if a.size = smallBlock; o.SnapLen > smallBlock/2 {
+		a.size = largeBlock
+	}
+	a.blocks = max(2, o.Ring/a.size)
 	retire := uint32(retireSlow)
 	if o.Immediate {
 		retire = retireFast
 	}
-	r := unix.TpacketReq3{Block_size: ringBlock, Block_nr: uint32(a.blocks), Frame_size: 2048,
-		Frame_nr: uint32(a.blocks) * (ringBlock / 2048), Retire_blk_tov: retire}
+	r := unix.TpacketReq3{Block_size: uint32(a.size), Block_nr: uint32(a.blocks), Frame_size: 2048,
+		Frame_nr: uint32(a.blocks) * uint32(a.size/2048), Retire_blk_tov: retire}
 	if err := unix.SetsockoptTpacketReq3(a.fd, unix.SOL_PACKET, unix.PACKET_RX_RING, &r); err != nil {
-		return fmt.Errorf("a ring of %d MiB: %w", a.blocks, err)
+		return fmt.Errorf("a ring of %d MiB: %w", a.blocks*a.size>>20, err)
 	}
-	a.ring, err = unix.Mmap(a.fd, 0, a.blocks*ringBlock, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	a.ring, err = unix.Mmap(a.fd, 0, a.blocks*a.size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		return fmt.Errorf("mmap: %w", err)
 	}
@@ -140,10 +147,6 @@ func isLoopback(name string) bool {
 	}
 	return false
 }
-
-// beyondPacket are words of an expression that libpcap compiles to what only the
-// kernel knows, or that must see the tag which the kernel takes off.
-var beyondPacket = regexp.MustCompile(`\b(vlan|inbound|outbound|ifindex|on|pppoes|mpls)\b`)
 
 // kernelFilter makes the program for the socket, which also cuts packets to the
 // snaplen, and the filter to run here where the kernel cannot: its packets of a
@@ -193,7 +196,7 @@ func attach(fd int, p bpfProgram) error {
 
 // header of block i, shared with the kernel.
 func (a *afPacket) header(i int) *unix.TpacketHdrV1 {
-	d := (*unix.TpacketBlockDesc)(unsafe.Pointer(&a.ring[i*ringBlock]))
+	d := (*unix.TpacketBlockDesc)(unsafe.Pointer(&a.ring[i*a.size]))
 	return (*unix.TpacketHdrV1)(unsafe.Pointer(&d.Hdr))
 }
 
@@ -230,7 +233,7 @@ func (a *afPacket) turn() error {
 			return ErrIdle
 		}
 	}
-	a.block = a.ring[a.current*ringBlock : (a.current+1)*ringBlock]
+	a.block = a.ring[a.current*a.size : (a.current+1)*a.size]
 	a.left, a.at = h.Num_pkts, h.Offset_to_first_pkt
 	return nil
 }

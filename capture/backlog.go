@@ -13,22 +13,27 @@ import (
 // what does not fit there is counted as the kernel's loss. It implements Source.
 type Backlog struct {
 	*Live
-	most int // bytes that may wait
+	most int // batches that may be in use
 
 	mu      sync.Mutex
-	room    *sync.Cond // the waiting batch was taken
-	waiting batch
+	room    *sync.Cond // a batch was given back
+	waiting []*batch   // oldest first; the last is being filled
+	given   []*batch   // being given out, oldest first
+	inUse   int        // batches that wait or are given out
+	spare   []*batch
 	over    error // what the reading goroutine ended with
 	closed  bool
+	stats   LiveStats // not older than statsEvery
 
 	news  chan struct{} // something waits
 	done  chan struct{}
 	idle  *time.Timer
-	batch batch // being given out
-	at    int
+	at    int // frames given out of the first batch
+	taken []*batch
 }
 
-// batch is packets one after another.
+// batch is packets one after another. It never grows, so that a burst costs the
+// reading goroutine no copy of what waits already.
 type batch struct {
 	frames []waitingFrame
 	data   []byte
@@ -39,21 +44,25 @@ type waitingFrame struct {
 	packet uint64
 	link   uint32
 	wire   uint32
-	begin  int
-	length int
+	begin  uint32
+	length uint32
 }
 
 // DefaultBacklog is how many bytes of packets wait at most.
-const DefaultBacklog = 64 << 20
+const DefaultBacklog = 128 << 20
 
 const (
-	frameCost = 40      // bytes that a waiting frame costs beside its data
-	batchKeep = 4 << 20 // bytes of a batch that are not given back
+	batchData   = 512 << 10 // holds a packet of the largest snaplen
+	batchFrames = batchData / 64
+	batchCost   = batchData + batchFrames*32
+	batchSpares = 8 // batches that are not given back to the collector
+	statsEvery  = 500 * time.Millisecond
 )
 
-// NewBacklog begins to take packets. The Live is the Backlog's from then on.
+// NewBacklog begins to take packets, of which so many bytes may wait. The Live is
+// the Backlog's from then on.
 func NewBacklog(l *Live, most int) *Backlog {
-	b := &Backlog{Live: l, most: most, news: make(chan struct{}, 1), done: make(chan struct{}), idle: time.NewTimer(time.Hour)}
+	b := &Backlog{Live: l, most: max(most/batchCost, 2), news: make(chan struct{}, 1), done: make(chan struct{}), idle: time.NewTimer(time.Hour)}
 	b.room = sync.NewCond(&b.mu)
 	go b.take()
 	return b
@@ -63,8 +72,19 @@ func (b *Backlog) take() {
 	defer close(b.done)
 	favour()
 	var f Frame
-	for {
+	var counted time.Time
+	for n := 0; ; n++ {
 		err := b.Live.Next(&f)
+		if err == ErrIdle || n%1024 == 0 {
+			// The counters are asked for here, where nobody else waits for a packet.
+			if now := time.Now(); now.Sub(counted) >= statsEvery {
+				counted = now
+				s := b.Live.Stats()
+				b.mu.Lock()
+				b.stats = s
+				b.mu.Unlock()
+			}
+		}
 		if err == ErrIdle {
 			continue
 		}
@@ -72,10 +92,7 @@ func (b *Backlog) take() {
 		if err != nil {
 			b.over = err
 		} else {
-			for len(b.waiting.data)+frameCost*len(b.waiting.frames) >= b.most && !b.closed {
-				b.room.Wait()
-			}
-			b.waiting.add(&f)
+			b.add(&f)
 		}
 		b.mu.Unlock()
 		select {
@@ -88,47 +105,65 @@ func (b *Backlog) take() {
 	}
 }
 
-func (t *batch) add(f *Frame) {
-	t.frames = append(t.frames, waitingFrame{f.Time, f.Packet.Number(), f.LinkType, f.WireLen, len(t.data), len(f.Data)})
+// add copies a packet; it waits while there is no room.
+func (b *Backlog) add(f *Frame) {
+	var t *batch
+	for {
+		if n := len(b.waiting); n > 0 {
+			if t = b.waiting[n-1]; len(t.frames) < batchFrames && len(t.data)+len(f.Data) <= batchData {
+				break
+			}
+		}
+		if b.inUse < b.most || b.closed {
+			t = b.fresh()
+			break
+		}
+		b.room.Wait()
+	}
+	t.frames = append(t.frames, waitingFrame{f.Time, f.Packet.Number(), f.LinkType, f.WireLen, uint32(len(t.data)), uint32(len(f.Data))})
 	t.data = append(t.data, f.Data...)
 }
 
-// clear empties a batch and gives back what a burst made of it.
-func (t *batch) clear() {
-	if cap(t.data) > batchKeep && len(t.data) < cap(t.data)/8 {
-		*t = batch{}
-		return
+// fresh is an empty batch at the end of those that wait.
+func (b *Backlog) fresh() (t *batch) {
+	if n := len(b.spare); n > 0 {
+		t = b.spare[n-1]
+		b.spare = b.spare[:n-1]
+	} else {
+		t = &batch{make([]waitingFrame, 0, batchFrames), make([]byte, 0, batchData)}
 	}
-	t.frames, t.data = t.frames[:0], t.data[:0]
+	b.inUse++
+	b.waiting = append(b.waiting, t)
+	return t
 }
 
 // Next gives the next packet; ErrIdle if none came for IdleAfter. After Close it
 // gives what had been taken until then, and then io.EOF.
 func (b *Backlog) Next(f *Frame) error {
-	for b.at == len(b.batch.frames) {
+	for len(b.given) == 0 || b.at == len(b.given[0].frames) {
 		if err := b.turn(); err != nil {
 			return err
 		}
 	}
-	w := &b.batch.frames[b.at]
+	t := b.given[0]
+	w := &t.frames[b.at]
 	b.at++
 	*f = Frame{Time: w.time, Packet: reassembly.MakePacket(0, w.packet), LinkType: w.link, WireLen: w.wire,
-		Data: b.batch.data[w.begin : w.begin+w.length : w.begin+w.length]}
+		Data: t.data[w.begin : w.begin+w.length : w.begin+w.length]}
 	return nil
 }
 
-// turn takes what waits, or waits for it.
+// turn goes on to the next batch, or waits for one.
 func (b *Backlog) turn() error {
-	b.batch.clear()
 	b.at = 0
 	for wait := true; ; wait = false {
 		b.mu.Lock()
-		b.batch, b.waiting = b.waiting, b.batch
+		b.giveBack()
 		over := b.over
 		b.mu.Unlock()
 		b.room.Signal()
 		switch {
-		case len(b.batch.frames) > 0:
+		case len(b.given) > 0:
 			return nil
 		case over != nil:
 			return over
@@ -144,14 +179,33 @@ func (b *Backlog) turn() error {
 	}
 }
 
-// Waits reports whether packets wait to be given.
-func (b *Backlog) Waits() bool {
-	if b.at < len(b.batch.frames) {
-		return true
+// giveBack takes the first batch off those given out, and what waits when there
+// are no more.
+func (b *Backlog) giveBack() {
+	if len(b.given) > 0 {
+		t := b.given[0]
+		b.given[0] = nil
+		b.given = b.given[1:]
+		b.inUse--
+		if t.frames, t.data = t.frames[:0], t.data[:0]; len(b.spare) < batchSpares {
+			b.spare = append(b.spare, t)
+		}
 	}
+	if len(b.given) == 0 {
+		b.taken = b.taken[:0]
+		b.given, b.waiting, b.taken = b.waiting, b.taken, b.waiting
+	}
+}
+
+// Stats counts packets and losses, as of at most half a second ago; after
+// Close, up to then.
+func (b *Backlog) Stats() LiveStats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return len(b.waiting.frames) > 0
+	if b.closed {
+		return b.Live.Stats()
+	}
+	return b.stats
 }
 
 // Close ends the capture. It may be called from any goroutine.

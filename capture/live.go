@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -123,7 +124,7 @@ func OpenLive(o LiveOptions) (*Live, error) {
 	}
 	l.name = o.Backend
 	if l.name == "" {
-		l.name = defaultBackend(o.Interface)
+		l.name = defaultBackend(&o)
 	}
 	var err error
 	switch l.name {
@@ -142,15 +143,20 @@ func OpenLive(o LiveOptions) (*Live, error) {
 	return l, nil
 }
 
-// defaultBackend is libpcap where it is built in. It tells of any interface only
-// by a header without the interface's number, so that a packet seen on two of
-// them would look like a retransmission: AF_PACKET then.
-func defaultBackend(name string) string {
-	if HasLibpcap && (name != AnyInterface || !hasAFPacket) {
+// defaultBackend is AF_PACKET on Linux: it takes less of the processor for a
+// packet, and tells the interface where libpcap tells of any only by a header
+// without its number, so that a packet seen on two of them would look like a
+// retransmission. But a filter of what only the kernel knows is libpcap's.
+func defaultBackend(o *LiveOptions) string {
+	if HasLibpcap && (!hasAFPacket || o.Interface != AnyInterface && beyondPacket.MatchString(o.Filter)) {
 		return BackendLibpcap
 	}
 	return BackendAFPacket
 }
+
+// beyondPacket are words of an expression that libpcap compiles to what only the
+// kernel knows, or that must see the tag which the kernel takes off.
+var beyondPacket = regexp.MustCompile(`\b(vlan|inbound|outbound|ifindex|on|pppoes|mpls)\b`)
 
 // Next gives the next packet; ErrIdle if none came for IdleAfter, io.EOF after
 // Close, an *Error when the interface is no more.
