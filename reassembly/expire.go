@@ -8,6 +8,11 @@ import (
 // This file: when a connection leaves the table: after a silence, because the
 // table is full, or at the end of the trace.
 
+const (
+	expiryAhead  = int64(6e11) // ns for which a connection's expiry is put off at a time
+	machinesKept = 64          // free machines of long connections that keep their memory
+)
+
 // schedule puts connection i into the wheel, or forward in it when it may now
 // expire sooner. Later expiry waits for the entry to come up.
 func (t *Tracker) schedule(i uint32, c *conn) {
@@ -60,7 +65,8 @@ func (t *Tracker) expire() {
 			}
 			c.deadline = 0
 			if at := t.expiry(c); second(at) > sec {
-				c.deadline = t.wheel.add(i, at)
+				// Not for a day: where it closes before, its entry is in vain.
+				c.deadline = t.wheel.add(i, min(at, t.now+expiryAhead))
 			} else {
 				due = append(due, dueConn{at, c.id, i})
 			}
@@ -141,6 +147,9 @@ func (t *Tracker) retire(i uint32, at int64, why string) {
 func (t *Tracker) drop(i uint32) {
 	c := t.conn(i)
 	if c.long {
+		if len(t.longFree) >= machinesKept {
+			t.long[c.head] = new(machine)
+		}
 		t.longFree = append(t.longFree, c.head)
 	} else {
 		t.logs.release(c.head, c.recs)

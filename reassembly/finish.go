@@ -180,6 +180,7 @@ func (m *machine) finish(c *conn, links *connLinks, now int64, ended bool) *Life
 	l.Open = m.openKind(cl)
 	l.Close, l.CloseFirst = m.closeKind(cl)
 	m.interop.tell(l)
+	l.Untold = m.untold
 	l.OneSided = m.snd[0].stats.Packets == 0 || m.snd[1].stats.Packets == 0
 	l.MPTCP = c.opts[0].flags&optMPTCP != 0 || c.opts[1].flags&optMPTCP != 0
 	return l

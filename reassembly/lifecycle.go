@@ -244,6 +244,7 @@ type Lifecycle struct {
 
 	Reuses, ReusedBy uint64 // ids of the neighbouring incarnations, 0 if none
 	Evicted          string // why it was evicted or timed out, if it was
+	Untold           uint64 // losses beyond what one connection keeps: they have no findings
 
 	MPTCP    bool // a subflow: its FIN is not the end of the MPTCP connection (RFC 8684)
 	OneSided bool // segments of one direction only

@@ -99,3 +99,35 @@ func TestChangedForgets(t *testing.T) {
 		t.Errorf("%d places are remembered", n)
 	}
 }
+
+// TestLossesAreBoundedWhileLive: a connection that loses something again and
+// again for weeks neither takes more and more memory nor hides how often.
+func TestLossesAreBoundedWhileLive(t *testing.T) {
+	const losses = 1000
+	for _, live := range []bool{false, true} {
+		kept, untold := 0, uint64(0)
+		k := NewTracker(Options{Live: live, Check: func(c *Case) { kept = len(c.Losses()) },
+			Emit: func(l *Lifecycle) { untold = l.Untold }})
+		at, n := 1000*liveSecond, uint64(0)
+		add := func(after int64, fromClient bool, flags uint8, seq, ack, length uint32) {
+			n++
+			at += after
+			s := liveSegment(n, at, fromClient, flags, seq, ack)
+			s.Length = length
+			k.Add(s)
+		}
+		add(0, true, FlagSYN, 100, 0, 0)
+		add(1e6, false, FlagSYN|FlagACK, 500, 101, 0)
+		add(1e6, true, FlagACK, 101, 501, 0)
+		for i := range uint32(losses) {
+			seq := 101 + 100*i
+			add(1e9, true, FlagACK, seq, 501, 100)
+			add(250e6, true, FlagACK, seq, 501, 100)
+			add(1e6, false, FlagACK, 501, seq+100, 0)
+		}
+		k.Close()
+		if !live && (kept != losses || untold != 0) || live && (kept != maxLiveLosses || untold != losses-maxLiveLosses) {
+			t.Errorf("live %v: %d losses kept, %d said to be untold", live, kept, untold)
+		}
+	}
+}

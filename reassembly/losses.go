@@ -8,14 +8,23 @@ import (
 // This file keeps the judgements that the rules of package anomaly turn into
 // findings: what was lost, where, and what shows it (rules 11 to 13, 22 to 25).
 
-// maxLosses bounds what one connection keeps; a finding a kind is enough to act
-// on, the counters tell how often.
-const maxLosses = 4096
+// What one connection keeps of its losses; those beyond are counted in
+// Lifecycle.Untold. A live capture looks at each again and again, for weeks.
+const (
+	maxLosses     = 4096
+	maxLiveLosses = 256
+)
 
 func (m *machine) tell(l loss) {
-	if len(m.losses) < maxLosses {
-		m.losses = append(m.losses, l)
+	most := maxLosses
+	if m.o.Live {
+		most = maxLiveLosses
 	}
+	if len(m.losses) >= most {
+		m.untold++
+		return
+	}
+	m.losses = append(m.losses, l)
 }
 
 // foldLoss takes back the judgement that segment j was lost.

@@ -220,6 +220,7 @@ type machine struct {
 	base      [2]end // state before recs[0]; set when old recs were dropped
 	losses    []loss
 	settled   int // losses before this one are placed for good
+	untold    uint64
 	doubts    doubts
 	withdrawn [2][]Withdrawal
 	dropped   int // recs folded into base
