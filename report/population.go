@@ -2,7 +2,6 @@ package report
 
 import (
 	"cmp"
-	"maps"
 	"net/netip"
 	"slices"
 
@@ -29,55 +28,76 @@ const (
 )
 
 // population is how many of something there were at a time, kept as changes a
-// bucket of time. The zero value is empty.
+// bucket of time. The zero value is empty. Most hosts have a bucket or two, and
+// there are many hosts, so that it is a list and no map.
 type population struct {
 	width   int64 // seconds a bucket; 0 means 1
-	begins  map[int64]uint32
-	ends    map[int64]uint32
+	buckets []populationBucket
+	used    int // numbers in the buckets that are not zero
 	entered uint64
 }
 
+type populationBucket struct {
+	at           int64 // of time, in widths since the epoch; they ascend
+	begins, ends uint32
+}
+
 // add counts one from begin to end, ns since the epoch; end 0: it lasts. most
-// is how many buckets the population may hold.
+// is how many numbers the population may hold.
 func (p *population) add(begin, end int64, most int) {
-	if p.begins == nil {
-		p.width, p.begins, p.ends = 1, map[int64]uint32{}, map[int64]uint32{}
-	}
+	p.width = max(p.width, 1)
 	p.entered++
-	p.begins[begin/1e9/p.width]++
+	b := p.bucket(begin / 1e9 / p.width)
+	p.used += int(1 - min(b.begins, 1))
+	b.begins++
 	if end != 0 {
-		p.ends[end/1e9/p.width]++
+		b = p.bucket(end / 1e9 / p.width)
+		p.used += int(1 - min(b.ends, 1))
+		b.ends++
 	}
-	for len(p.begins)+len(p.ends) > most {
-		p.width *= 2
-		p.begins, p.ends = halve(p.begins), halve(p.ends)
+	for p.used > most {
+		p.halve()
 	}
 }
 
-func halve(m map[int64]uint32) map[int64]uint32 {
-	out := make(map[int64]uint32, len(m)/2)
-	for k, v := range m {
-		out[k/2] += v
+// bucket finds the one of a time, or makes it.
+func (p *population) bucket(at int64) *populationBucket {
+	i, found := slices.BinarySearchFunc(p.buckets, at, func(b populationBucket, at int64) int { return cmp.Compare(b.at, at) })
+	if !found {
+		p.buckets = slices.Insert(p.buckets, i, populationBucket{at: at})
 	}
-	return out
+	return &p.buckets[i]
+}
+
+// halve makes one bucket of two.
+func (p *population) halve() {
+	p.width *= 2
+	out := p.buckets[:0]
+	p.used = 0
+	for _, b := range p.buckets {
+		b.at /= 2
+		if n := len(out); n > 0 && out[n-1].at == b.at {
+			out[n-1].begins += b.begins
+			out[n-1].ends += b.ends
+		} else {
+			out = append(out, b)
+		}
+	}
+	p.buckets = out
+	for _, b := range out {
+		p.used += int(min(b.begins, 1) + min(b.ends, 1))
+	}
 }
 
 // series gives the number in each bucket in which it changes; what begins in a
 // bucket counts before what ends in it.
 func (p *population) series() []PopulationPoint {
-	keys := slices.Collect(maps.Keys(p.begins))
-	for k := range p.ends {
-		if _, ok := p.begins[k]; !ok {
-			keys = append(keys, k)
-		}
-	}
-	slices.Sort(keys)
-	out := make([]PopulationPoint, 0, len(keys))
+	out := make([]PopulationPoint, 0, len(p.buckets))
 	n := uint64(0)
-	for _, k := range keys {
-		n += uint64(p.begins[k])
-		out = append(out, PopulationPoint{Time(k * p.width * 1e9), n})
-		n -= uint64(p.ends[k])
+	for _, b := range p.buckets {
+		n += uint64(b.begins)
+		out = append(out, PopulationPoint{Time(b.at * p.width * 1e9), n})
+		n -= uint64(b.ends)
 	}
 	return out
 }
@@ -138,7 +158,7 @@ func (t tapTotal) weight() uint64 { return t.connections }
 
 // tap adds what a connection tells of the tap's place between its hosts.
 func (t *Totals) tap(l *reassembly.Lifecycle) {
-	at := t.taps.at(pairKey{l.Client.Addr().Unmap(), l.Server.Addr().Unmap()})
+	at := t.taps.at(pairKey{l.Client.Addr().Unmap(), l.Server.Addr().Unmap()}, t.hosts)
 	e := l.TapEvidence()
 	if at.connections == 0 {
 		at.evidence = e
@@ -160,7 +180,7 @@ func (t *Totals) synOptions(l *reassembly.Lifecycle) {
 	if s.MSS == 0 || !c.HasScale && !c.SACKPermitted && !c.Timestamps {
 		return
 	}
-	at := t.cookies.at(netip.AddrPortFrom(l.Server.Addr().Unmap(), l.Server.Port()))
+	at := t.cookies.at(netip.AddrPortFrom(l.Server.Addr().Unmap(), l.Server.Port()), t.hosts)
 	if s.HasScale || s.SACKPermitted || s.Timestamps {
 		at.whole++
 	} else {

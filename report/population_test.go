@@ -52,12 +52,12 @@ func TestPopulationIsBounded(t *testing.T) {
 	for i := range int64(n) {
 		p.add(i*30*second, (i*30+60)*second, populationBuckets)
 	}
-	if got := len(p.begins) + len(p.ends); got > populationBuckets {
+	if got := p.used; got > populationBuckets {
 		t.Errorf("%d buckets, more than %d", got, populationBuckets)
 	}
 	sum := uint64(0)
-	for _, b := range p.begins {
-		sum += uint64(b)
+	for _, b := range p.buckets {
+		sum += uint64(b.begins)
 	}
 	if sum != n || p.entered != n {
 		t.Errorf("%d of %d are left", sum, n)

@@ -38,6 +38,7 @@ type Options struct {
 	Text      TextOptions
 
 	Most    int    // connections that sorting takes; those beyond are only counted; 0: all
+	Hosts   int    // hosts, pairs of hosts and services that the summary tells apart; those with least are forgotten first; 0: 131072
 	Spill   int    // bytes that sorting may hold in memory; 0: DefaultSpill
 	TempDir string // where sorting spills to; "": the system's directory
 }
@@ -77,6 +78,7 @@ func New(w io.Writer, o Options) (*Writer, error) {
 	// Who asks for a fact by name wants to see it.
 	o.Text.Info = o.Text.Info || len(o.Selection.findings) > 0
 	r.o.Text.Info = o.Text.Info
+	r.totals.hosts = o.Hosts
 	order := o.Sort
 	switch o.Format {
 	case Text, "":

@@ -93,24 +93,25 @@ func TestDidYouMean(t *testing.T) {
 
 // A flood of addresses neither takes memory without bound nor hides who holds most.
 func TestTallyForgetsTheLeast(t *testing.T) {
-	var totals Totals
+	const most = 1 << 12
+	totals := Totals{hosts: most}
 	l := unanswered()
 	l.Endpoints[0].State, l.Endpoints[0].InTimeWait = tcpstate.TimeWait, true
-	for i := range 3 * tallySize {
+	for i := range 6 * most {
 		l.Client = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 1)
 		if i%10 == 0 {
 			l.Client = netip.MustParseAddrPort("192.0.2.1:1")
 		}
 		totals.Add(l)
-		if n := len(totals.holders.keys); n > 2*tallySize {
+		if n := len(totals.holders.keys); n > most {
 			t.Fatalf("%d hosts are held", n)
 		}
 	}
 	s := totals.Summary(Trace{}, 0)
-	if h := s.TimeWait.Hosts[0]; h.IP.String() != "192.0.2.1" || h.Held != (3*tallySize+9)/10 {
+	if h := s.TimeWait.Hosts[0]; h.IP.String() != "192.0.2.1" || h.Held != (6*most+9)/10 {
 		t.Errorf("most is held by %+v", h)
 	}
-	if s.TimeWait.Endpoints != 3*tallySize || len(s.TimeWait.Hosts) != summaryHosts || s.TimeWait.MoreHosts == 0 {
+	if s.TimeWait.Endpoints != 6*most || len(s.TimeWait.Hosts) != summaryHosts || s.TimeWait.MoreHosts == 0 {
 		t.Errorf("%d endpoints, %d hosts and %d more", s.TimeWait.Endpoints, len(s.TimeWait.Hosts), s.TimeWait.MoreHosts)
 	}
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -14,11 +15,12 @@ import (
 
 const (
 	summaryHosts = 100     // hosts and services that a summary lists
-	tallySize    = 1 << 16 // keys that a tally keeps when it has to forget some
+	tallySize    = 1 << 17 // keys that a tally holds, if Options.Hosts says nothing else
 )
 
 // Totals adds up connections. The zero value is empty.
 type Totals struct {
+	hosts    int // that each tally may hold; 0: tallySize
 	s        Summary
 	opens    [reassembly.NumOpenKinds]uint64
 	closes   [reassembly.NumCloseKinds]uint64
@@ -29,6 +31,7 @@ type Totals struct {
 	reused   tally[reuseKey, reuseTotal]
 
 	unanswered, oneWay uint64 // connections: SYNs that nothing answered; others of one direction only
+	untold, untoldOn   uint64 // losses beyond what a connection keeps, and connections that had such
 	acked, unseen      uint64 // bytes acknowledged, and those of them that were never captured
 
 	population population                  // of TIME-WAIT, over all
@@ -79,12 +82,14 @@ func (t *Totals) Add(l *reassembly.Lifecycle) {
 	}
 	s.RoleGuessed += count(l.RoleGuessed)
 	s.MPTCP += count(l.MPTCP)
+	t.untold += l.Untold
+	t.untoldOn += count(l.Untold > 0)
 	for side := range l.Endpoints {
 		t.endpoint(&l.Endpoints[side], side, l)
 	}
 	if l.Reuses != 0 {
 		s.Reused.Connections++
-		*t.reused.at(reuseKey{l.Client.Addr().Unmap(), netip.AddrPortFrom(l.Server.Addr().Unmap(), l.Server.Port())})++
+		*t.reused.at(reuseKey{l.Client.Addr().Unmap(), netip.AddrPortFrom(l.Server.Addr().Unmap(), l.Server.Port())}, t.hosts)++
 	}
 	t.tap(l)
 	t.synOptions(l)
@@ -111,9 +116,9 @@ func (t *Totals) endpoint(e *reassembly.Endpoint, side int, l *reassembly.Lifecy
 	if side == int(reassembly.Server) {
 		host = l.Server.Addr()
 	} else {
-		t.ports.at(reuseKey{host.Unmap(), netip.AddrPortFrom(l.Server.Addr().Unmap(), l.Server.Port())}).add(begin, end, hostBuckets)
+		t.ports.at(reuseKey{host.Unmap(), netip.AddrPortFrom(l.Server.Addr().Unmap(), l.Server.Port())}, t.hosts).add(begin, end, hostBuckets)
 	}
-	h := t.holders.at(host.Unmap())
+	h := t.holders.at(host.Unmap(), t.hosts)
 	h.entered++
 	h.over.add(begin, end, hostBuckets)
 	t.s.TimeWait.Entered++
@@ -205,6 +210,9 @@ func (t *Totals) lacks(q *Quality) {
 	if q.OneWay > 0 {
 		q.OneWayShare = float64(q.OneWay) / float64(t.s.Connections-t.unanswered)
 	}
+	if t.untold > 0 {
+		q.Warnings = append(slices.Clip(q.Warnings), Problem{Text: fmt.Sprintf("%d losses on %d connections are counted but have no findings: there were too many on one connection", t.untold, t.untoldOn)})
+	}
 	if q.Unseen > 0 {
 		q.UnseenShare = float64(q.Unseen) / float64(q.Acked)
 	}
@@ -245,21 +253,22 @@ func count(b bool) uint64 {
 	return 0
 }
 
-// tally counts by key. When it holds twice tallySize it forgets those with
-// least, so that a flood of addresses does not take memory without bound.
+// tally counts by key. When it is full it forgets those with least, so that a
+// flood of addresses does not take memory without bound.
 type tally[K comparable, V interface{ weight() uint64 }] struct {
 	keys      map[K]*V
 	forgotten uint64
 }
 
-func (t *tally[K, V]) at(k K) *V {
+// at is what is counted of k; most is how many keys there may be, 0: tallySize.
+func (t *tally[K, V]) at(k K, most int) *V {
 	if v := t.keys[k]; v != nil {
 		return v
 	}
 	if t.keys == nil {
 		t.keys = map[K]*V{}
 	}
-	if len(t.keys) >= 2*tallySize {
+	if len(t.keys) >= cmp.Or(most, tallySize) {
 		t.forget()
 	}
 	v := new(V)

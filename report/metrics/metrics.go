@@ -76,26 +76,40 @@ func New(iface string) *Live {
 
 // Update takes the counts as they stand; it copies what it keeps.
 func (m *Live) Update(c *report.Counts, s *report.Sample) {
-	list := make([]holder, 0, len(c.Holders))
-	for host, n := range c.Holders {
-		list = append(list, holder{host.String(), n})
-	}
-	slices.SortFunc(list, func(a, b holder) int {
-		return cmp.Or(cmp.Compare(b.count, a.count), cmp.Compare(a.host, b.host))
-	})
-	if len(list) > Holders {
-		rest := holder{host: OtherHosts}
-		for _, h := range list[Holders:] {
-			rest.count += h.count
-		}
-		list = append(list[:Holders], rest)
-	}
+	list := mostHolders(c.Holders)
 	copied := *c
 	copied.Holders = map[netip.Addr]int64{}
 	copied.Findings = maps.Clone(c.Findings)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.counts, m.holders, m.sample = copied, slices.Clip(list), *s
+	m.counts, m.holders, m.sample = copied, list, *s
+}
+
+// mostHolders are those with most, most first, and the others together. It is
+// asked every second, and there may be a hundred thousand of them.
+func mostHolders(all map[netip.Addr]int64) []holder {
+	type one struct {
+		host  netip.Addr
+		count int64
+	}
+	compare := func(a, b one) int { return cmp.Or(cmp.Compare(b.count, a.count), a.host.Compare(b.host)) }
+	top, rest := make([]one, 0, Holders+1), int64(0)
+	for host, n := range all {
+		h := one{host, n}
+		i, _ := slices.BinarySearchFunc(top, h, compare)
+		if top = slices.Insert(top, i, h); len(top) > Holders {
+			rest += top[Holders].count
+			top = top[:Holders]
+		}
+	}
+	list := make([]holder, 0, len(top)+1)
+	for _, h := range top {
+		list = append(list, holder{h.host.String(), h.count})
+	}
+	if len(all) > Holders {
+		list = append(list, holder{OtherHosts, rest})
+	}
+	return list
 }
 
 // Opened takes a connection when it is known how it opened.

@@ -49,7 +49,6 @@ type Screen struct {
 
 	mu      sync.Mutex
 	rows    map[uint64]*reassembly.Lifecycle
-	hidden  uint64 // connections beyond mostRows
 	events  []told
 	states  [2][tcpstate.NumStates]int64
 	holders map[netip.Addr]int64
@@ -98,7 +97,6 @@ func (s *Screen) Changed(l *reassembly.Lifecycle) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, known := s.rows[l.ID]; !known && len(s.rows) >= mostRows {
-		s.hidden++
 		return
 	}
 	s.rows[l.ID] = l
@@ -141,7 +139,6 @@ func (s *Screen) Update(c *report.Counts, sample *report.Sample) {
 // picture is the store at a moment.
 type picture struct {
 	rows    []*reassembly.Lifecycle
-	hidden  uint64
 	events  []told
 	states  [2][tcpstate.NumStates]int64
 	holders map[netip.Addr]int64
@@ -153,7 +150,7 @@ type picture struct {
 func (s *Screen) picture() *picture {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := &picture{hidden: s.hidden, events: append([]told(nil), s.events...), states: s.states, holders: s.holders,
+	p := &picture{events: append([]told(nil), s.events...), states: s.states, holders: s.holders,
 		held: s.held, peak: s.peak, sample: s.sample, rows: make([]*reassembly.Lifecycle, 0, len(s.rows))}
 	for _, l := range s.rows {
 		p.rows = append(p.rows, l)

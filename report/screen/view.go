@@ -264,8 +264,8 @@ func lastStep(l *reassembly.Lifecycle) string {
 
 func (m *model) tableFoot() string {
 	text := fmt.Sprintf("%d of %d shown, by %s", len(m.rows), len(m.p.rows), orderNames[m.order])
-	if m.p.hidden > 0 {
-		text += fmt.Sprintf(", %d more did not fit", m.p.hidden)
+	if hidden := m.p.sample.Open - len(m.p.rows); hidden > 0 && len(m.p.rows) >= mostRows {
+		text += fmt.Sprintf(", %d more did not fit", hidden)
 	}
 	if m.faulty {
 		text += ", with findings"
