@@ -71,7 +71,7 @@ func TestLiveLeavesNothingBehind(t *testing.T) {
 func TestQueueNeverWaits(t *testing.T) {
 	stuck := make(chan struct{})
 	var taken uint64
-	q := newQueue(2, func(p parcel) error {
+	q := newQueue(2*queueChunk, func(p parcel) error {
 		<-stuck
 		taken += p.items
 		return nil
@@ -89,6 +89,9 @@ func TestQueueNeverWaits(t *testing.T) {
 	if q.lost() == 0 {
 		t.Error("nothing was left out of 50 MB that nobody took")
 	}
+	if held := q.waiting.Load() + int64(len(q.now.data)); held > 2*queueChunk+2*queuePending {
+		t.Errorf("%d bytes wait", held)
+	}
 	close(stuck)
 	q.close()
 	if taken+q.lost() != lines {
@@ -98,7 +101,7 @@ func TestQueueNeverWaits(t *testing.T) {
 
 func TestQueueCountsWhatCouldNotBeWritten(t *testing.T) {
 	full := errors.New("disk full")
-	q := newQueue(2, func(parcel) error { return full })
+	q := newQueue(2*queueChunk, func(parcel) error { return full })
 	q.add([]byte("one\n"))
 	q.flush()
 	q.add([]byte("two\n"))

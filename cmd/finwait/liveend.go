@@ -95,6 +95,7 @@ func (r *liveRun) trace() report.Trace {
 	}
 	if r.packets != nil {
 		warn(r.packets.lost(), "%d packets were not kept: the disk did not take them in time")
+		warn(r.packets.late(), "%d packets of connections with findings were not kept: they had to make room before the finding came")
 	}
 	if r.ended != nil {
 		t.Quality.Damage = append(t.Quality.Damage, report.Problem{File: r.live.iface, Text: r.ended.Error()})
@@ -125,6 +126,10 @@ func (r *liveRun) account(keeping error) {
 			why = keeping.Error()
 		}
 		fmt.Fprintf(r.streams.err, "finwait: %s: %d packets were not kept: %s\n", r.live.write, r.packets.lost(), why)
+	}
+	if r.packets != nil && r.packets.late() > 0 {
+		fmt.Fprintf(r.streams.err, "finwait: %s: %d packets of connections with findings had to make room before the finding came\n",
+			r.live.write, r.packets.late())
 	}
 }
 

@@ -108,6 +108,7 @@ type running struct {
 	cmd      *exec.Cmd
 	out, err bytes.Buffer
 	mu       sync.Mutex
+	patience time.Duration // with its end
 }
 
 func (r *running) Write(b []byte) (int, error) {
@@ -136,7 +137,7 @@ func onlyTCP(args []string) []string {
 // live starts it and waits until it listens.
 func (l *lab) live(args ...string) *running {
 	l.t.Helper()
-	r := &running{t: l.t}
+	r := &running{t: l.t, patience: 30 * time.Second}
 	r.cmd = exec.Command("ip", append([]string{"netns", "exec", l.server, l.finwait, "live", "-i", serverDev}, onlyTCP(args)...)...)
 	r.cmd.Stdout, r.cmd.Stderr = &r.out, r
 	if err := r.cmd.Start(); err != nil {
@@ -166,7 +167,7 @@ func (r *running) wait() int {
 	go func() {
 		select {
 		case <-ended:
-		case <-time.After(30 * time.Second):
+		case <-time.After(r.patience):
 			r.t.Error("it does not end")
 			_ = r.cmd.Process.Kill()
 		}

@@ -11,7 +11,7 @@ import (
 
 const (
 	queueChunk   = 64 << 10 // bytes that are handed over at once, at least
-	queuePending = 4 << 20  // bytes that wait before the queue while it is full
+	queuePending = 1 << 20  // bytes that wait before the queue while it is full
 )
 
 // parcel is some output and how many lines or packets it is.
@@ -25,22 +25,30 @@ type parcel struct {
 type queue struct {
 	parcels  chan parcel
 	done     chan struct{}
+	spare    chan []byte // what was written, to be filled again
+	waiting  atomic.Int64
+	limit    int64 // bytes that may wait
 	now      parcel
 	patient  bool // nothing is left out any more
 	lostOnes atomic.Uint64
 	failed   atomic.Pointer[error]
 }
 
-// newQueue starts the goroutine. An error of write is remembered; the parcel
+// newQueue starts the goroutine. About so many bytes may wait. An error of write is remembered; the parcel
 // counts as lost, and later ones are tried all the same.
-func newQueue(depth int, write func(parcel) error) *queue {
-	q := &queue{parcels: make(chan parcel, depth), done: make(chan struct{})}
+func newQueue(limit int, write func(parcel) error) *queue {
+	q := &queue{parcels: make(chan parcel, limit/queueChunk), done: make(chan struct{}), spare: make(chan []byte, 4), limit: int64(limit)}
 	go func() {
 		defer close(q.done)
 		for p := range q.parcels {
 			if err := write(p); err != nil {
 				q.failed.Store(&err)
 				q.lostOnes.Add(p.items)
+			}
+			q.waiting.Add(-int64(len(p.data)))
+			select {
+			case q.spare <- p.data[:0]:
+			default:
 			}
 		}
 	}()
@@ -73,18 +81,32 @@ func (q *queue) flush() {
 		return
 	}
 	if q.patient {
+		q.waiting.Add(int64(len(q.now.data)))
 		q.parcels <- q.now
-		q.now = parcel{}
+		q.renew()
 		return
 	}
-	select {
-	case q.parcels <- q.now:
-		q.now = parcel{}
-	default:
-		if len(q.now.data) >= queuePending {
-			q.lostOnes.Add(q.now.items)
-			q.now = parcel{data: q.now.data[:0]}
+	if n := int64(len(q.now.data)); q.waiting.Load()+n <= q.limit {
+		q.waiting.Add(n)
+		select {
+		case q.parcels <- q.now:
+			q.renew()
+			return
+		default: // many small ones wait
+			q.waiting.Add(-n)
 		}
+	}
+	if len(q.now.data) >= queuePending {
+		q.lostOnes.Add(q.now.items)
+		q.now = parcel{data: q.now.data[:0]}
+	}
+}
+
+func (q *queue) renew() {
+	q.now = parcel{}
+	select {
+	case q.now.data = <-q.spare:
+	default:
 	}
 }
 

@@ -31,8 +31,12 @@ const (
 	lookBusy   = 8 * time.Millisecond  // while packets wait
 	lookLate   = time.Millisecond      // while they wait for longer than lookLag
 	lookLag    = 200 * time.Millisecond
-	lineQueue  = 64      // parcels
-	listMost   = 200_000 // connections in the report's listing: it must not grow for weeks
+
+	// What a report of weeks may hold.
+	lineQueue = 8 << 20 // bytes of output that wait for their reader
+	listMost  = 50_000  // connections in the report's listing
+	listSpill = 8 << 20 // bytes of it that are held in memory
+	hostsMost = 1 << 15 // hosts, pairs of hosts and services that the summary tells apart
 )
 
 type liveRun struct {
@@ -99,7 +103,7 @@ func (r *liveRun) run() error {
 	defer closeQuietly(r.in)
 	r.analysis = &analysis{in: new(capture.Reader), choice: choice, decoder: capture.NewDecoder(capture.DecoderOptions{})}
 	if r.live.write != "" {
-		if r.packets, err = newPacketLog(r.live, r.in); err != nil {
+		if r.packets, err = newPacketLog(r.live, r.in, max(r.flags.idle, r.flags.half, r.flags.halfOpen)+time.Hour); err != nil {
 			return err
 		}
 	}
@@ -148,7 +152,7 @@ func (r *liveRun) openReport(form *report.Options, core *reassembly.Options) (*o
 		}
 		form.Capture.Filter = words
 	}
-	form.Most = listMost
+	form.Most, form.Spill, form.Hosts = listMost, listSpill, hostsMost
 	var to io.Writer = out
 	switch {
 	case r.form == report.NDJSON && (form.Sort == "" || form.Sort == report.AsRetired):
@@ -411,7 +415,7 @@ func (r *liveRun) takeSample(now time.Time, idle bool) {
 		r.sample.Unsaid = r.lines.lost()
 	}
 	if r.packets != nil {
-		r.sample.Unkept = r.packets.lost()
+		r.sample.Unkept = r.packets.lost() + r.packets.late()
 	}
 	if r.metrics != nil {
 		r.metrics.Update(&r.watch.Counts, &r.sample)

@@ -45,10 +45,11 @@ type packetFiles struct {
 	names   []string
 }
 
-const packetQueue = 256 // parcels of queueChunk
+const packetQueue = 16 << 20 // bytes that wait for the disk
 
-// newPacketLog begins the first file at once, so that a bad path is told then.
-func newPacketLog(o *liveFlags, in *capture.Backlog) (*packetLog, error) {
+// newPacketLog begins the first file at once, so that a bad path is told then. No
+// connection is silent for longer than idle.
+func newPacketLog(o *liveFlags, in *capture.Backlog, idle time.Duration) (*packetLog, error) {
 	files := &packetFiles{path: o.write, every: o.rotateEvery, size: o.rotateSize, keep: o.keep}
 	p := &packetLog{files: files}
 	var err error
@@ -65,7 +66,7 @@ func newPacketLog(o *liveFlags, in *capture.Backlog) (*packetLog, error) {
 	}
 	p.queue = newQueue(packetQueue, files.write)
 	if o.writeOnly != "" {
-		p.held = &heldPackets{flows: map[flowOf]*heldFlow{}}
+		p.held = newHeldPackets(idle)
 	}
 	return p, nil
 }
@@ -80,7 +81,7 @@ func (p *packetLog) add(f *capture.Frame, seg *reassembly.Segment) {
 		p.refused++
 		return
 	}
-	if p.held != nil && p.held.hold(flowOfSegment(seg), p.block.Bytes()) {
+	if p.held != nil && p.held.hold(seg, p.block.Bytes()) {
 		return
 	}
 	p.queue.add(p.block.Bytes())
@@ -91,8 +92,11 @@ func (p *packetLog) wanted(client, server netip.AddrPort) {
 	if p == nil || p.held == nil {
 		return
 	}
-	for _, block := range p.held.release(flowOfPair(client, server)) {
-		p.queue.add(block)
+	blocks := p.held.release(flowOfPair(client, server))
+	for len(blocks) > 0 {
+		n := blockLength(blocks)
+		p.queue.add(blocks[:n])
+		blocks = blocks[n:]
 	}
 }
 
@@ -114,6 +118,15 @@ func (p *packetLog) close() error {
 
 // lost is how many packets were left out.
 func (p *packetLog) lost() uint64 { return p.queue.lost() + p.refused }
+
+// late is how many packets of connections with findings were let go before the
+// finding came.
+func (p *packetLog) late() uint64 {
+	if p.held == nil {
+		return 0
+	}
+	return p.held.late
+}
 
 // write is called by the queue's goroutine.
 func (w *packetFiles) write(p parcel) error {
@@ -180,95 +193,6 @@ func (w *packetFiles) open() error {
 	w.f, w.written, w.opened = f, int64(len(w.header)), time.Now()
 	w.names = append(w.names, name)
 	return nil
-}
-
-// flowOf is a tuple without direction.
-type flowOf struct{ a, b netip.AddrPort }
-
-func flowOfPair(a, b netip.AddrPort) flowOf {
-	a, b = netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), netip.AddrPortFrom(b.Addr().Unmap(), b.Port())
-	if b.Compare(a) < 0 {
-		a, b = b, a
-	}
-	return flowOf{a, b}
-}
-
-func flowOfSegment(s *reassembly.Segment) flowOf {
-	return flowOfPair(netip.AddrPortFrom(addr(s.Src), s.SrcPort), netip.AddrPortFrom(addr(s.Dst), s.DstPort))
-}
-
-// heldPackets keeps the packets of connections without a finding until there is
-// one, within a bound: of the flow that was begun first the packets go first.
-type heldPackets struct {
-	flows map[flowOf]*heldFlow
-	order []flowOf
-	bytes int
-}
-
-type heldFlow struct {
-	blocks [][]byte
-	bytes  int
-	wanted bool
-}
-
-const (
-	heldBytes = 64 << 20
-	heldOne   = 1 << 20 // of one connection
-)
-
-// hold keeps a packet; false: it is to be written.
-func (h *heldPackets) hold(flow flowOf, block []byte) bool {
-	k := h.flows[flow]
-	if k == nil {
-		k = &heldFlow{}
-		h.flows[flow] = k
-		h.order = append(h.order, flow)
-	}
-	if k.wanted {
-		return false
-	}
-	k.blocks = append(k.blocks, bytes.Clone(block))
-	k.bytes += len(block)
-	h.bytes += len(block)
-	for k.bytes > heldOne {
-		h.bytes -= len(k.blocks[0])
-		k.bytes -= len(k.blocks[0])
-		k.blocks = k.blocks[1:]
-	}
-	for h.bytes > heldBytes && len(h.order) > 0 {
-		h.forget(h.order[0])
-		h.order = h.order[1:]
-	}
-	return true
-}
-
-func (h *heldPackets) release(flow flowOf) [][]byte {
-	k := h.flows[flow]
-	if k == nil {
-		h.flows[flow] = &heldFlow{wanted: true}
-		return nil
-	}
-	blocks := k.blocks
-	h.bytes -= k.bytes
-	*k = heldFlow{wanted: true}
-	return blocks
-}
-
-func (h *heldPackets) forget(flow flowOf) {
-	if k := h.flows[flow]; k != nil {
-		h.bytes -= k.bytes
-		delete(h.flows, flow)
-	}
-	// Names of flows that are gone must not pile up either.
-	if len(h.order) > 1024 && len(h.order) > 4*len(h.flows) {
-		kept := h.order[:0]
-		for _, f := range h.order {
-			if h.flows[f] != nil {
-				kept = append(kept, f)
-			}
-		}
-		h.order = kept
-	}
 }
 
 // wantedBy tells the log which connections have findings.
