@@ -35,6 +35,19 @@ type Decoder struct {
 
 	innermost     []byte // the innermost IP packet of the frame, for FilterInner
 	innermostWire uint32
+
+	several []packet // of a frame that has several (A-MSDU): all of them
+	given   int      // how many of them were handed out
+
+	packet reassembly.Packet // of the segment before, in a file of segments
+	kept   bool              // it was selected
+}
+
+// packet is one of several in a frame.
+type packet struct {
+	seg           reassembly.Segment
+	innermost     []byte
+	innermostWire uint32
 }
 
 // NewDecoder makes a Decoder.
@@ -43,9 +56,11 @@ func NewDecoder(o DecoderOptions) *Decoder {
 }
 
 // Decode fills seg from f and returns 0, or says why the frame gives no segment;
-// seg is then undefined. It never fails and does not keep f.
+// seg is then undefined. It never fails and does not keep f. A frame may hold
+// more than one segment: More gives the others.
 func (d *Decoder) Decode(f *Frame, seg *reassembly.Segment) Skip {
 	q := &d.quality
+	d.several, d.given = d.several[:0], 0
 	if f.Recorded {
 		return d.recorded(f, seg)
 	}
@@ -68,7 +83,7 @@ func (d *Decoder) Decode(f *Frame, seg *reassembly.Segment) Skip {
 			return skip
 		}
 	}
-	if !d.selected(f, seg) {
+	if len(d.several) > 0 && !d.choose(seg) || len(d.several) == 0 && !d.selected(seg) {
 		q.Skipped[SkipFiltered]++
 		return SkipFiltered
 	}
@@ -90,21 +105,68 @@ func (d *Decoder) recorded(f *Frame, seg *reassembly.Segment) Skip {
 	if f.Segment == nil {
 		return skipTold
 	}
-	q.Frames++
 	*seg = *f.Segment
+	again := q.Frames > 0 && seg.Packet == d.packet // a packet of the same frame
+	if !again {
+		q.Frames++
+		d.packet, d.kept = seg.Packet, false
+	}
 	if d.opts.Filter != nil || d.opts.Select != nil && !d.opts.Select.Match(seg) {
-		q.Skipped[SkipFiltered]++
+		if !again {
+			q.Skipped[SkipFiltered]++
+		}
 		return SkipFiltered
 	}
-	q.Segments++
+	switch {
+	case d.kept:
+		q.Further++
+	case again:
+		q.Skipped[SkipFiltered]--
+		q.Segments++
+	default:
+		q.Segments++
+	}
+	d.kept = true
 	if d.recent.seen(seg) {
 		q.Duplicates++
 	}
 	return NotSkipped
 }
 
+// More fills seg with the next segment of the frame that Decode was given last,
+// and reports whether there was one more. Only 802.11 frames that carry several
+// packets (A-MSDU) have any. They have the number and the time of their frame.
+func (d *Decoder) More(seg *reassembly.Segment) bool {
+	if d.given >= len(d.several) {
+		return false
+	}
+	*seg = d.several[d.given].seg
+	d.given++
+	return true
+}
+
+// choose leaves those of several packets that are selected, and gives the first.
+func (d *Decoder) choose(seg *reassembly.Segment) bool {
+	kept := d.several[:0]
+	for i := range d.several {
+		p := d.several[i]
+		d.innermost, d.innermostWire = p.innermost, p.innermostWire
+		if !d.selected(&p.seg) {
+			continue
+		}
+		if kept = append(kept, p); len(kept) > 1 { // the first is counted as those of other frames are
+			d.quality.Further++
+			if d.recent.seen(&p.seg) {
+				d.quality.Duplicates++
+			}
+		}
+	}
+	d.several = kept
+	return d.More(seg)
+}
+
 // selected applies what can only be applied to a segment.
-func (d *Decoder) selected(f *Frame, seg *reassembly.Segment) bool {
+func (d *Decoder) selected(seg *reassembly.Segment) bool {
 	if d.opts.Select != nil && !d.opts.Select.Match(seg) {
 		return false
 	}
@@ -195,6 +257,7 @@ func (d *Decoder) layered(f *Frame, seg *reassembly.Segment) (skip Skip) {
 	defer func() {
 		if r := recover(); r != nil {
 			d.quality.Recovered++
+			d.several = d.several[:0]
 			skip = SkipUndecodable
 		}
 	}()

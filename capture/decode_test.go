@@ -385,23 +385,3 @@ func TestIPOddities(t *testing.T) {
 		})
 	}
 }
-
-// An A-MSDU of several parts gives the first and is counted; one of one part is not.
-func TestAggregate(t *testing.T) {
-	part := func(b []byte) []byte {
-		p := cat(make([]byte, 12), be16(len(b)), b)
-		return append(p, make([]byte, -len(p)&3)...)
-	}
-	head := cat(unhex("8801 0000"), make([]byte, 20), unhex("8000"))
-	packet := cat(unhex("aaaa03000000 0800"), ipv4(6, tcp(nil, 1)))
-	for parts, want := range []uint64{1: 0, 2: 1, 3: 1} {
-		b := head
-		for range parts {
-			b = cat(b, part(packet))
-		}
-		seg, skip, d := decodeOne(t, frameOf(Link80211, b))
-		if parts > 0 && (skip != NotSkipped || seg.Length != 1) || d.Quality().Aggregates != want {
-			t.Errorf("%d parts: %s, %d bytes, %d counted", parts, skip, seg.Length, d.Quality().Aggregates)
-		}
-	}
-}

@@ -29,7 +29,7 @@ func checkAnyFile(t *testing.T, b []byte, most int) {
 	d := NewDecoder(DecoderOptions{VerifyChecksums: true})
 	var f Frame
 	var seg reassembly.Segment
-	total := 0
+	total, given := 0, uint64(0)
 	for n := uint64(1); ; n++ {
 		if err = r.Next(&f); err != nil {
 			break
@@ -43,12 +43,14 @@ func checkAnyFile(t *testing.T, b []byte, most int) {
 		if total += len(f.Data); total > most {
 			t.Fatalf("%d bytes of packets in %d bytes", total, most)
 		}
-		d.Decode(&f, &seg)
+		for ok := d.Decode(&f, &seg) == NotSkipped; ok; ok = d.More(&seg) {
+			given++
+		}
 	}
 	if !errors.Is(err, io.EOF) && !errors.As(err, &e) {
 		t.Fatalf("%T: %v", err, err)
 	}
-	if q := d.Quality(); q.Frames != q.Segments+q.TotalSkipped() || q.Recovered != 0 {
+	if q := d.Quality(); q.Frames != q.Segments+q.TotalSkipped() || given != q.Segments+q.Further || q.Recovered != 0 {
 		t.Fatalf("%+v", q)
 	}
 	for i := range r.Files() {
@@ -155,6 +157,8 @@ func FuzzDecode(f *testing.F) {
 		add(LinkRaw, b)
 	}
 	add(LinkRaw, ipv4(108, cat(unhex("0600 0002"), bytes.Repeat([]byte{0x4b, 0x04, 0}, 8))))
+	snap := cat(unhex("aaaa03000000 0800"), seg4)
+	add(Link80211, aggregate(snap, snap[:9], snap))
 	for link := range rareLinks {
 		add(link, cat(unhex("0000 0900 02000000 00"), seg4))
 	}
@@ -169,9 +173,16 @@ func FuzzDecode(f *testing.F) {
 				t.Fatalf("%q then %q: %+v %+v", first, second, seg, again)
 			}
 		}
+		more := uint64(0)
+		for d.More(&again) {
+			more++
+			if again.Packet != seg.Packet || again.Time != seg.Time {
+				t.Fatalf("%+v", again)
+			}
+		}
 		comparePlain(t, 0, &fr, false)
 		q := d.Quality()
-		if q.Frames != q.Segments+q.TotalSkipped() || q.Recovered != 0 {
+		if q.Frames != q.Segments+q.TotalSkipped() || q.Recovered != 0 || first == NotSkipped && q.Further != 2*more {
 			t.Fatalf("%+v", q)
 		}
 		if first == NotSkipped && int(seg.SACKCount) > len(seg.SACK) {

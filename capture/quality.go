@@ -50,7 +50,7 @@ func Skips() []Skip {
 }
 
 // Quality counts what a Decoder met. Frames is always Segments plus the sum of
-// Skipped.
+// Skipped; the further segments of a frame that gave several are in Further.
 type Quality struct {
 	Frames   uint64            // frames given to Decode
 	Segments uint64            // frames that gave a segment
@@ -63,7 +63,8 @@ type Quality struct {
 	Cut            uint64 // frames captured in part (snaplen)
 	HeadersCut     uint64 // segments whose TCP header or options were captured in part
 	LengthUnknown  uint64 // segments whose lengths contradict each other
-	Aggregates     uint64 // 802.11 frames of several packets (A-MSDU), of which the first was read
+	Aggregates     uint64 // 802.11 frames of several packets (A-MSDU)
+	Further        uint64 // segments of such frames beside the first
 	BadOptions     uint64 // segments with a malformed option list
 	ChecksumGood   uint64 // only counted when checksums are verified
 	ChecksumBad    uint64
@@ -115,6 +116,7 @@ func (q *Quality) Add(o *Quality) {
 	q.HeadersCut += o.HeadersCut
 	q.LengthUnknown += o.LengthUnknown
 	q.Aggregates += o.Aggregates
+	q.Further += o.Further
 	q.BadOptions += o.BadOptions
 	q.ChecksumGood += o.ChecksumGood
 	q.ChecksumBad += o.ChecksumBad

@@ -98,7 +98,7 @@ func namedError(text string) error {
 }
 
 func tellQuality(q Quality) toldQuality {
-	q.Frames, q.Segments, q.Duplicates = q.TotalSkipped(), 0, 0 // the segments are counted again by who reads them
+	q.Frames, q.Segments, q.Further, q.Duplicates = q.TotalSkipped(), 0, 0, 0 // the segments are counted again by who reads them
 	out := toldQuality{Quality: q, Skipped: map[string]uint64{}}
 	for _, s := range Skips() {
 		if n := q.Skipped[s]; n > 0 {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"testing"
 
+	"github.com/finwait/finwait/fixtures/fuzzlimit"
 	"github.com/finwait/finwait/reassembly"
 )
 
@@ -153,6 +154,7 @@ func FuzzSegments(f *testing.F) {
 	b := segmentsBytes(f)
 	f.Add(b[len(segmentsMagic):])
 	f.Fuzz(func(t *testing.T, b []byte) {
+		defer fuzzlimit.Watch(t, len(b))()
 		// Bytes that the fuzzer changes have wrong checksums: they are made good.
 		file := []byte(segmentsMagic)
 		for len(b) >= chunkHead {

@@ -42,7 +42,7 @@ func NewSegmentWriter(w io.Writer, files []FileInfo) (*SegmentWriter, error) {
 	return s, s.err
 }
 
-// Add takes a frame's segment. After an error it does nothing, and gives that
+// Add takes a frame's segment, or one of its segments. After an error it does nothing, and gives that
 // error again.
 func (s *SegmentWriter) Add(seg *reassembly.Segment) error {
 	s.clock = max(s.clock, seg.Time)

@@ -40,15 +40,21 @@ func (w *walk) frame(d *Decoder, f *Frame, seg *reassembly.Segment) Skip {
 	*seg = reassembly.Segment{Time: f.Time, Packet: f.Packet, Wire: f.WireLen}
 	*w = walk{d: d, f: f, seg: seg, b: f.Data, wire: max(int(f.WireLen), len(f.Data)), tag: startTag(f), fcs: int(f.FCS)}
 	skip := w.link(f.LinkType)
-	if skip != NotSkipped {
-		return skip
+	if skip == NotSkipped && len(d.several) == 0 {
+		w.finish()
 	}
+	return skip
+}
+
+// finish tells of a segment what the way to it has shown.
+func (w *walk) finish() {
+	seg := w.seg
 	seg.Tag, seg.Tunnel, seg.VLAN = w.tag, w.tunnel, w.vlan
 	seg.LengthUnknown = seg.LengthUnknown || w.unsure
-	q := &d.quality
+	q := &w.d.quality
 	if seg.Quoted() { // its length is often unknown, which is no fault of the capture
 		q.Quoted++
-		return NotSkipped
+		return
 	}
 	if seg.LengthUnknown {
 		q.LengthUnknown++
@@ -59,7 +65,6 @@ func (w *walk) frame(d *Decoder, f *Frame, seg *reassembly.Segment) Skip {
 	if w.part {
 		q.Reassembled++
 	}
-	return NotSkipped
 }
 
 // move steps over n bytes and reports whether they were captured.

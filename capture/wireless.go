@@ -100,26 +100,52 @@ func (w *walk) dot11Data(kind, flags byte, pad bool) Skip {
 	if pad {
 		n = (n + 3) &^ 3
 	}
-	if aggregate { // an A-MSDU: each part has addresses and a length; the first is read
-		w.countAggregate(n)
-		n += subframeHeader
+	if aggregate {
+		return w.inner(n, (*walk).subframes)
 	}
 	return w.inner(n, (*walk).llc)
 }
 
-// subframeHeader is two addresses and a length, IEEE 802.11-2020 section 9.3.2.2.
-const subframeHeader = 14
-
-// countAggregate counts an A-MSDU, which begins at n, that has a second part: a
-// frame gives one segment, so what the others carry is not told.
-func (w *walk) countAggregate(n int) {
-	if len(w.b) < n+subframeHeader {
-		return
+// subframes reads the packets of an A-MSDU, IEEE 802.11-2020 section 9.3.2.2. The
+// segments in them go to Decoder.several; the reason, where there is none, is
+// that of the first subframe.
+func (w *walk) subframes() Skip {
+	const header = 14 // two addresses and a length
+	if len(w.b) < header {
+		return w.short(SkipNotIP)
 	}
-	first := (subframeHeader + int(w.be16(n+12)) + 3) &^ 3
-	if w.wire-w.fcs >= n+first+subframeHeader {
-		w.d.quality.Aggregates++
+	at, blank, several := *w, *w.seg, &w.d.several
+	begin := len(*several)
+	var why Skip
+	for count := 1; ; count++ {
+		*w, *w.seg = at, blank
+		n := int(w.be16(12))
+		w.move(header)
+		if count > 1 || n < w.wire {
+			w.limit(min(n, w.wire))
+			w.fcs = 0
+		}
+		found := len(*several)
+		skip := w.llc()
+		if skip == NotSkipped && len(*several) == found { // and not those of an A-MSDU within
+			w.finish()
+			*several = append(*several, packet{*w.seg, w.d.innermost, w.d.innermostWire})
+		}
+		if count == 1 {
+			why = skip
+		}
+		if count == 2 {
+			w.d.quality.Aggregates++
+		}
+		more := at.move((header+n+3)&^3) && len(at.b) >= header && at.wire-at.fcs >= header
+		if !more {
+			break
+		}
 	}
+	if len(*several) > begin {
+		return NotSkipped
+	}
+	return why
 }
 
 // prism reads the headers of Prism and of AVS drivers, which share a link type.

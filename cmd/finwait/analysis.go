@@ -82,6 +82,9 @@ func (a *analysis) packets(t *reassembly.Tracker, after func() error) error {
 		a.first, a.last = min(a.first, f.Time), max(a.last, f.Time)
 		if a.decoder.Decode(&f, &seg) == capture.NotSkipped {
 			t.Add(&seg)
+			for a.decoder.More(&seg) {
+				t.Add(&seg)
+			}
 		} else {
 			t.Advance(f.Time)
 		}

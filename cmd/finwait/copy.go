@@ -44,7 +44,7 @@ func (t *twice) copy(keep func(n uint64, f *capture.Frame) (comment string, ok b
 	}
 	c := &copier{w: w, files: func() []capture.FileInfo { return t.files }, known: map[source]int{}}
 	t.copied = 0
-	err = t.pass(new(filter), func(n uint64, f *capture.Frame, _ *reassembly.Segment) error {
+	err = t.pass(new(filter), func(n uint64, f *capture.Frame, _ []reassembly.Segment) error {
 		if f.Recorded {
 			return usagef("a file of segments holds no packets: %s copies from captures", t.cmd.Name())
 		}

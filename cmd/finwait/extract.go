@@ -102,17 +102,19 @@ func (x *extracting) learn(selection report.Selection) error {
 	}
 	tracker := reassembly.NewTracker(o)
 	var open pending
-	err := x.pass(x.choice, func(n uint64, f *capture.Frame, s *reassembly.Segment) error {
-		if s == nil {
+	err := x.pass(x.choice, func(n uint64, f *capture.Frame, segments []reassembly.Segment) error {
+		if len(segments) == 0 {
 			open.keep(n, f.Data)
 			tracker.Advance(f.Time)
-			return nil
 		}
-		if parts := open.join(f.Data, s); parts != nil {
-			x.joined = append(x.joined, datagram{x.flow(s), n, parts})
+		for i := range segments {
+			s := &segments[i]
+			if parts := open.join(f.Data, s); parts != nil {
+				x.joined = append(x.joined, datagram{x.flow(s), n, parts})
+			}
+			renumber(n, s)
+			tracker.Add(s)
 		}
-		renumber(n, s)
-		tracker.Add(s)
 		return nil
 	})
 	if err != nil {
@@ -162,21 +164,30 @@ func (x *extracting) keep(n uint64, f *capture.Frame) (string, bool) {
 	if x.decoder.Decode(f, &s) != capture.NotSkipped {
 		return "", x.parts[n]
 	}
-	k := x.flow(&s)
+	ok := x.wants(n, &s)
+	for x.decoder.More(&s) {
+		ok = x.wants(n, &s) || ok
+	}
+	return "", ok
+}
+
+// wants decides on one segment.
+func (x *extracting) wants(n uint64, s *reassembly.Segment) bool {
+	k := x.flow(s)
 	if len(x.wanted[k]) == 0 {
-		return "", false
+		return false
 	}
 	in := x.within(k, n)
 	switch {
 	case s.Quoted():
 		// An error may come when the connection it quotes has said its last.
-		return "", in || x.after[k]
+		return in || x.after[k]
 	case in:
 		x.after[k] = true
 	case s.Has(reassembly.FlagSYN):
 		x.after[k] = false // another connection of the tuple
 	}
-	return "", in
+	return in
 }
 
 // datagram is a segment that came in fragments.

@@ -286,7 +286,7 @@ func (r *liveRun) loop() {
 	r.begun = time.Now()
 	r.told = r.begun
 	var f capture.Frame
-	var seg reassembly.Segment
+	var seg, further reassembly.Segment
 	a := r.analysis
 	everything := a.choice.empty()
 	for {
@@ -322,6 +322,16 @@ func (r *liveRun) loop() {
 			a.filtered++
 			kept = nil
 			r.tracker.Advance(f.Time)
+		}
+		for a.decoder.More(&further) {
+			if !everything && !a.choice.match(&further) {
+				continue
+			}
+			r.tracker.Add(&further)
+			if kept == nil {
+				kept = &further
+				a.filtered--
+			}
 		}
 		if r.packets != nil && (kept != nil || everything) {
 			r.packets.add(&f, kept)

@@ -81,6 +81,9 @@ func (a *analysis) segments(w *capture.SegmentWriter) error {
 		a.choice.begin(f.Time)
 		if a.decoder.Decode(&f, &seg) == capture.NotSkipped {
 			err = w.Add(&seg)
+			for err == nil && a.decoder.More(&seg) {
+				err = w.Add(&seg)
+			}
 		} else {
 			err = w.Skip(f.Time)
 		}

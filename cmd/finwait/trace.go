@@ -30,7 +30,7 @@ func (a *analysis) trace() report.Trace {
 		{Kind: "bad-checksum", Count: q.ChecksumBad}, {Kind: "duplicate", Count: q.Duplicates},
 		{Kind: "time-backwards", Count: q.TimeBackwards}, {Kind: "tunnelled", Count: q.Tunnelled},
 		{Kind: "reassembled", Count: q.Reassembled}, {Kind: "quoted-by-icmp", Count: q.Quoted},
-		{Kind: "aggregate-of-several", Count: q.Aggregates},
+		{Kind: "aggregate-of-several", Count: q.Aggregates}, {Kind: "further-in-aggregate", Count: q.Further},
 	} {
 		out.Marks = appendCount(out.Marks, m.Kind, m.Count)
 	}

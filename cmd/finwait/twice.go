@@ -56,9 +56,9 @@ func (t *twice) start(cmd *cobra.Command, args []string) error {
 }
 
 // pass reads the captures once. each gets every frame with its number in the
-// timeline, and its segment if it has one that the filter lets through. Damage ends the pass and is no error:
-// what stands before it is told.
-func (t *twice) pass(choice *filter, each func(n uint64, f *capture.Frame, seg *reassembly.Segment) error) error {
+// timeline, and those of its segments that the filter lets through. Damage ends
+// the pass and is no error: what stands before it is told.
+func (t *twice) pass(choice *filter, each func(n uint64, f *capture.Frame, segments []reassembly.Segment) error) error {
 	in, err := capture.Open(t.paths, capture.Options{})
 	if err != nil {
 		return t.openError(t.cmd, err, t.paths, t.rest)
@@ -72,6 +72,7 @@ func (t *twice) pass(choice *filter, each func(n uint64, f *capture.Frame, seg *
 	decoder := choice.decoder()
 	var f capture.Frame
 	var seg reassembly.Segment
+	var found []reassembly.Segment
 	t.damage = nil
 	defer func() { t.unfit = choice.problem() }()
 	for n := uint64(1); ; n++ {
@@ -88,10 +89,10 @@ func (t *twice) pass(choice *filter, each func(n uint64, f *capture.Frame, seg *
 		case err != nil:
 			return err
 		}
-		found := &seg
+		found = found[:0]
 		choice.begin(f.Time)
-		if decoder.Decode(&f, &seg) != capture.NotSkipped {
-			found = nil
+		for ok := decoder.Decode(&f, &seg) == capture.NotSkipped; ok; ok = decoder.More(&seg) {
+			found = append(found, seg)
 		}
 		if err := each(n, &f, found); err != nil {
 			return err
@@ -102,11 +103,12 @@ func (t *twice) pass(choice *filter, each func(n uint64, f *capture.Frame, seg *
 // track is a pass that gives the segments to a tracker.
 func (t *twice) track(o reassembly.Options, choice *filter, wanted func(n uint64, s *reassembly.Segment) bool) error {
 	tracker := reassembly.NewTracker(o)
-	err := t.pass(choice, func(n uint64, f *capture.Frame, seg *reassembly.Segment) error {
-		if seg != nil && (wanted == nil || wanted(n, seg)) {
-			tracker.Add(seg)
-		} else {
-			tracker.Advance(f.Time)
+	err := t.pass(choice, func(n uint64, f *capture.Frame, segments []reassembly.Segment) error {
+		tracker.Advance(f.Time)
+		for i := range segments {
+			if s := &segments[i]; wanted == nil || wanted(n, s) {
+				tracker.Add(s)
+			}
 		}
 		return nil
 	})

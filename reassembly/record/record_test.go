@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/finwait/finwait/fixtures/fuzzlimit"
 	"github.com/finwait/finwait/reassembly"
 )
 
@@ -230,6 +231,7 @@ func FuzzDecode(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, block []byte) {
+		defer fuzzlimit.Watch(t, len(block))()
 		var d, again Decoder
 		var e Encoder
 		var s, s2 reassembly.Segment
