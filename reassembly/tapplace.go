@@ -18,7 +18,7 @@ func (p TapPlace) String() string { return tapNames[p] }
 // TapEvidence is what tells where the tap stands: figures of one connection or
 // of all between two hosts. Index by Side.
 type TapEvidence struct {
-	Hops     [2]int   // routers between tap and endpoint, -1: not known
+	Hops     [2]int8  // routers between tap and endpoint, -1: not known
 	RTT      [2]int64 // least round trip tap to endpoint and back, ns; 0: no sample
 	Offloads [2]bool  // sent segments longer than the peer's MSS allows: captured before the network card cut them
 }
@@ -40,9 +40,9 @@ func Hops(ttl uint8) int {
 // TapEvidence gathers the evidence of one connection.
 func (l *Lifecycle) TapEvidence() TapEvidence {
 	var t TapEvidence
-	for _, s := range [2]Side{Client, Server} {
+	for s := Client; s <= Server; s++ {
 		e, p := &l.Endpoints[s].Stats, &l.Endpoints[s.Other()].Stats
-		t.Hops[s] = Hops(e.TTL)
+		t.Hops[s] = int8(Hops(e.TTL)) // at most 127
 		t.RTT[s] = e.RTT.Min
 		t.Offloads[s] = p.MSS > 0 && e.MaxLength > uint32(p.MSS)
 	}

@@ -2,7 +2,6 @@ package report
 
 import (
 	"cmp"
-	"net/netip"
 	"slices"
 
 	"github.com/finwait/finwait/reassembly"
@@ -28,76 +27,123 @@ const (
 )
 
 // population is how many of something there were at a time, kept as changes a
-// bucket of time. The zero value is empty. Most hosts have a bucket or two, and
-// there are many hosts, so that it is a list and no map.
+// bucket of time. What it holds depends on what was added, not on the order: a
+// bucket is as wide as all of them need. The zero value is empty.
 type population struct {
-	width   int64 // seconds a bucket; 0 means 1
-	buckets []populationBucket
-	used    int // numbers in the buckets that are not zero
+	width   int64 // seconds a bucket, a power of two; 0 means 1
 	entered uint64
+	changes []change // in order of time
+	held    int      // begins and ends of all changes that are not 0
+	near    [2]int32 // where the last begin and the last end stand: times come nearly in order
 }
 
-type populationBucket struct {
-	at           int64 // of time, in widths since the epoch; they ascend
-	begins, ends uint32
+// change is what began and ended in a bucket; at is its time in widths.
+type change struct {
+	at    int64
+	count [2]uint32 // begins, ends
 }
+
+const (
+	begins = iota
+	ends
+)
 
 // add counts one from begin to end, ns since the epoch; end 0: it lasts. most
-// is how many numbers the population may hold.
+// is how many buckets of begins and of ends the population may hold.
 func (p *population) add(begin, end int64, most int) {
-	p.width = max(p.width, 1)
 	p.entered++
-	b := p.bucket(begin / 1e9 / p.width)
-	p.used += int(1 - min(b.begins, 1))
-	b.begins++
+	p.count(begins, begin/nsPerSecond, 1)
 	if end != 0 {
-		b = p.bucket(end / 1e9 / p.width)
-		p.used += int(1 - min(b.ends, 1))
-		b.ends++
+		p.count(ends, end/nsPerSecond, 1)
 	}
-	for p.used > most {
+	for p.held > most {
 		p.halve()
 	}
 }
 
-// bucket finds the one of a time, or makes it.
-func (p *population) bucket(at int64) *populationBucket {
-	i, found := slices.BinarySearchFunc(p.buckets, at, func(b populationBucket, at int64) int { return cmp.Compare(b.at, at) })
-	if !found {
-		p.buckets = slices.Insert(p.buckets, i, populationBucket{at: at})
+// count adds n begins or ends at a second.
+func (p *population) count(what int, second int64, n uint32) {
+	if p.width > 1 {
+		second /= p.width
 	}
-	return &p.buckets[i]
+	i := int(p.near[what])
+	if i >= len(p.changes) || p.changes[i].at != second {
+		i = p.place(second)
+		p.near[what] = int32(i)
+	}
+	c := &p.changes[i].count[what]
+	if *c == 0 {
+		p.held++
+	}
+	*c += n
 }
 
-// halve makes one bucket of two.
-func (p *population) halve() {
-	p.width *= 2
-	out := p.buckets[:0]
-	p.used = 0
-	for _, b := range p.buckets {
-		b.at /= 2
-		if n := len(out); n > 0 && out[n-1].at == b.at {
-			out[n-1].begins += b.begins
-			out[n-1].ends += b.ends
+// place is the index of the change at a time, which it makes if there is none.
+func (p *population) place(at int64) int {
+	low, high := 0, len(p.changes)
+	for low < high {
+		if middle := (low + high) / 2; p.changes[middle].at < at {
+			low = middle + 1
 		} else {
-			out = append(out, b)
+			high = middle
 		}
 	}
-	p.buckets = out
-	for _, b := range out {
-		p.used += int(min(b.begins, 1) + min(b.ends, 1))
+	if low < len(p.changes) && p.changes[low].at == at {
+		return low
+	}
+	if p.changes == nil {
+		p.changes = make([]change, 0, 4)
+	}
+	p.changes = slices.Insert(p.changes, low, change{at: at})
+	return low
+}
+
+// halve makes the buckets twice as wide.
+func (p *population) halve() {
+	p.width = 2 * max(p.width, 1)
+	old := p.changes
+	p.changes, p.held = p.changes[:0], 0
+	for _, c := range old {
+		c.at /= 2
+		if n := len(p.changes); n > 0 && p.changes[n-1].at == c.at {
+			p.changes[n-1].count[begins] += c.count[begins]
+			p.changes[n-1].count[ends] += c.count[ends]
+		} else {
+			p.changes = append(p.changes, c)
+		}
+	}
+	for _, c := range p.changes {
+		p.held += int(count(c.count[begins] > 0) + count(c.count[ends] > 0))
+	}
+}
+
+// merge adds what another population counted, as if it had been added here.
+func (p *population) merge(o *population, most int) {
+	p.entered += o.entered
+	for p.width < o.width {
+		p.halve()
+	}
+	for _, c := range o.changes {
+		for what, n := range c.count {
+			if n > 0 {
+				p.count(what, c.at*max(o.width, 1), n)
+			}
+		}
+	}
+	for p.held > most {
+		p.halve()
 	}
 }
 
 // series gives the number in each bucket in which it changes; what begins in a
 // bucket counts before what ends in it.
 func (p *population) series() []PopulationPoint {
-	out := make([]PopulationPoint, 0, len(p.buckets))
+	out := make([]PopulationPoint, 0, len(p.changes))
 	n := uint64(0)
-	for _, b := range p.buckets {
-		n += uint64(b.begins)
-		out = append(out, PopulationPoint{Time(b.at * p.width * 1e9), n})
-		n -= uint64(b.ends)
+	for _, c := range p.changes {
+		n += uint64(c.count[begins])
+		out = append(out, PopulationPoint{Time(c.at * max(p.width, 1) * nsPerSecond), n})
+		n -= uint64(c.count[ends])
 	}
 	return out
 }
@@ -141,109 +187,4 @@ func timeWaitSpan(e *reassembly.Endpoint, last int64) (begin, end int64, ok bool
 		return last, 0, true
 	}
 	return begin, 0, ok
-}
-
-type portsTotal struct{ population }
-
-func (p portsTotal) weight() uint64 { return p.entered }
-
-type pairKey struct{ client, server netip.Addr }
-
-type tapTotal struct {
-	connections uint64
-	evidence    reassembly.TapEvidence
-}
-
-func (t tapTotal) weight() uint64 { return t.connections }
-
-// tap adds what a connection tells of the tap's place between its hosts.
-func (t *Totals) tap(l *reassembly.Lifecycle) {
-	at := t.taps.at(pairKey{l.Client.Addr().Unmap(), l.Server.Addr().Unmap()}, t.hosts)
-	e := l.TapEvidence()
-	if at.connections == 0 {
-		at.evidence = e
-	} else {
-		at.evidence.Merge(e)
-	}
-	at.connections++
-}
-
-// cookieTotal counts the SYN-ACKs of a service to clients that offered options.
-type cookieTotal struct{ whole, bare uint64 }
-
-func (c cookieTotal) weight() uint64 { return c.whole + c.bare }
-
-// synOptions notes whether a SYN-ACK answered any option that the client
-// offered: a SYN cookie has no room for them (RFC 4987 section 3.6).
-func (t *Totals) synOptions(l *reassembly.Lifecycle) {
-	c, s := &l.Endpoints[reassembly.Client].Stats, &l.Endpoints[reassembly.Server].Stats
-	if s.MSS == 0 || !c.HasScale && !c.SACKPermitted && !c.Timestamps {
-		return
-	}
-	at := t.cookies.at(netip.AddrPortFrom(l.Server.Addr().Unmap(), l.Server.Port()), t.hosts)
-	if s.HasScale || s.SACKPermitted || s.Timestamps {
-		at.whole++
-	} else {
-		at.bare++
-	}
-}
-
-// suspectedCookies counts the bare SYN-ACKs of services that gave options to
-// other clients.
-func (t *Totals) suspectedCookies() (n uint64) {
-	for _, c := range t.cookies.keys {
-		if c.whole > 0 {
-			n += c.bare
-		}
-	}
-	return n
-}
-
-// pressure fills the parts of the summary that this file is about.
-func (t *Totals) pressure(s *Summary) {
-	s.TimeWait.Population = thin(t.population.series(), 60)
-	top := t.population.peak()
-	s.TimeWait.Peak, s.TimeWait.PeakAt = top.Count, top.At
-	s.PortPressure = []PortPressure{}
-	keys, more := t.ports.top(summaryHosts, func(a, b reuseKey) int {
-		return cmp.Or(a.client.Compare(b.client), a.server.Compare(b.server))
-	})
-	s.MorePortPressure = more
-	for _, k := range keys {
-		top := t.ports.keys[k].peak()
-		if share := float64(top.Count) / EphemeralPorts; top.Count > 1 {
-			s.PortPressure = append(s.PortPressure, PortPressure{k.client, address(k.server), top.Count, top.At, share, share > pressureShare})
-		}
-	}
-	alarms := uint64(0)
-	for _, p := range s.PortPressure {
-		alarms += count(p.Alarm)
-	}
-	if n := t.suspectedCookies(); n > 0 {
-		s.Findings = append(s.Findings, FindingCount{ID: "syn-cookie-suspected", Family: "handshake", Severity: "info", Count: n, Connections: n})
-	}
-	if alarms > 0 { // of no single connection
-		s.Findings = append(s.Findings, FindingCount{ID: "port-pressure", Family: "2msl", Severity: "warning", Count: alarms})
-	}
-	slices.SortStableFunc(s.PortPressure, func(a, b PortPressure) int { return -cmp.Compare(a.Peak, b.Peak) })
-	s.Taps = []Tap{}
-	pairs, more := t.taps.top(summaryHosts, func(a, b pairKey) int {
-		return cmp.Or(a.client.Compare(b.client), a.server.Compare(b.server))
-	})
-	s.MoreTaps = more
-	for _, k := range pairs {
-		v := t.taps.keys[k]
-		s.Taps = append(s.Taps, Tap{
-			Client: k.client, Server: k.server, Connections: v.connections, Place: v.evidence.Place().String(),
-			ClientHops: hops(v.evidence.Hops[0]), ServerHops: hops(v.evidence.Hops[1]),
-			ClientRTT: Seconds(v.evidence.RTT[0]), ServerRTT: Seconds(v.evidence.RTT[1]),
-		})
-	}
-}
-
-func hops(n int) *int {
-	if n < 0 {
-		return nil
-	}
-	return &n
 }

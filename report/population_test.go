@@ -52,12 +52,15 @@ func TestPopulationIsBounded(t *testing.T) {
 	for i := range int64(n) {
 		p.add(i*30*second, (i*30+60)*second, populationBuckets)
 	}
-	if got := p.used; got > populationBuckets {
-		t.Errorf("%d buckets, more than %d", got, populationBuckets)
+	buckets, sum := 0, uint64(0)
+	for _, c := range p.changes {
+		sum += uint64(c.count[begins])
+		for _, n := range c.count {
+			buckets += int(count(n > 0))
+		}
 	}
-	sum := uint64(0)
-	for _, b := range p.buckets {
-		sum += uint64(b.begins)
+	if buckets > populationBuckets || buckets != p.held {
+		t.Errorf("%d buckets, counted as %d, of at most %d", buckets, p.held, populationBuckets)
 	}
 	if sum != n || p.entered != n {
 		t.Errorf("%d of %d are left", sum, n)

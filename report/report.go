@@ -78,7 +78,7 @@ func New(w io.Writer, o Options) (*Writer, error) {
 	// Who asks for a fact by name wants to see it.
 	o.Text.Info = o.Text.Info || len(o.Selection.findings) > 0
 	r.o.Text.Info = o.Text.Info
-	r.totals.hosts = o.Hosts
+	r.totals.hosts.most = o.Hosts
 	order := o.Sort
 	switch o.Format {
 	case Text, "":

@@ -94,7 +94,7 @@ func TestDidYouMean(t *testing.T) {
 // A flood of addresses neither takes memory without bound nor hides who holds most.
 func TestTallyForgetsTheLeast(t *testing.T) {
 	const most = 1 << 12
-	totals := Totals{hosts: most}
+	totals := Totals{hosts: hostTallies{most: most}}
 	l := unanswered()
 	l.Endpoints[0].State, l.Endpoints[0].InTimeWait = tcpstate.TimeWait, true
 	for i := range 6 * most {
@@ -103,7 +103,7 @@ func TestTallyForgetsTheLeast(t *testing.T) {
 			l.Client = netip.MustParseAddrPort("192.0.2.1:1")
 		}
 		totals.Add(l)
-		if n := len(totals.holders.keys); n > most {
+		if n := totals.hosts.holders.n; n > most {
 			t.Fatalf("%d hosts are held", n)
 		}
 	}

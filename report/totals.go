@@ -3,7 +3,6 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"net/netip"
 	"slices"
 
 	"github.com/finwait/finwait/reassembly"
@@ -11,33 +10,44 @@ import (
 )
 
 // This file adds up Lifecycles into the Summary. Memory is bounded: hosts and
-// services are counted in tallies that keep those with most.
+// services are counted in tallies that keep those with most (hosts.go).
 
-const (
-	summaryHosts = 100     // hosts and services that a summary lists
-	tallySize    = 1 << 17 // keys that a tally holds, if Options.Hosts says nothing else
-)
+const summaryHosts = 100 // hosts and services that a summary lists
 
 // Totals adds up connections. The zero value is empty.
 type Totals struct {
-	hosts    int // that each tally may hold; 0: tallySize
-	s        Summary
+	counters
+	hosts hostTallies
+}
+
+// Add counts l.
+func (t *Totals) Add(l *reassembly.Lifecycle) {
+	var c traits
+	c.of(l)
+	t.counters.add(l, &c)
+	t.hosts.add(&c)
+}
+
+// counters are the totals that do not depend on the order of the connections:
+// several goroutines may count, each its own, to be merged at the end.
+type counters struct {
+	start, end Time
+
+	connections, packets, bytes                uint64
+	oneSided, roleGuessed, mptcp, undetermined uint64
+	affected                                   uint64 // connections with a finding above info
+	reused                                     uint64
+	unanswered, oneWay                         uint64 // connections: SYNs that nothing answered; others of one direction only
+	untold, untoldOn                           uint64 // losses beyond what a connection keeps, and connections that had such
+	acked, unseen                              uint64 // bytes acknowledged, and those of them that were never captured
+	inTimeWait                                 uint64 // endpoints, at the end
+
 	opens    [reassembly.NumOpenKinds]uint64
 	closes   [reassembly.NumCloseKinds]uint64
 	states   [2][tcpstate.NumStates]uint64
 	severity [reassembly.Error + 1]uint64
 	findings map[string]*findingTotal
-	holders  tally[netip.Addr, holderTotal]
-	reused   tally[reuseKey, reuseTotal]
-
-	unanswered, oneWay uint64 // connections: SYNs that nothing answered; others of one direction only
-	untold, untoldOn   uint64 // losses beyond what a connection keeps, and connections that had such
-	acked, unseen      uint64 // bytes acknowledged, and those of them that were never captured
-
-	population population                  // of TIME-WAIT, over all
-	ports      tally[reuseKey, portsTotal] // of a client's TIME-WAIT towards a service
-	taps       tally[pairKey, tapTotal]
-	cookies    tally[netip.AddrPort, cookieTotal]
+	timeWait population // over all
 }
 
 type findingTotal struct {
@@ -46,104 +56,106 @@ type findingTotal struct {
 	last  uint64 // connection counted last
 }
 
-type holderTotal struct {
-	held, entered uint64
-	left          int64
-	over          population
-}
-
-func (h holderTotal) weight() uint64 { return h.held<<32 + h.entered }
-
-type reuseKey struct {
-	client netip.Addr
-	server netip.AddrPort
-}
-
-type reuseTotal uint64
-
-func (r reuseTotal) weight() uint64 { return uint64(r) }
-
-// Add counts l.
-func (t *Totals) Add(l *reassembly.Lifecycle) {
-	s := &t.s
-	if s.Connections == 0 || Time(l.Start) < s.Start {
-		s.Start = Time(l.Start)
+func (t *counters) add(l *reassembly.Lifecycle, c *traits) {
+	if t.connections == 0 || Time(l.Start) < t.start {
+		t.start = Time(l.Start)
 	}
-	s.End = max(s.End, Time(l.End))
-	s.Connections++
-	s.Packets += l.Packets
+	t.end = max(t.end, Time(l.End))
+	t.connections++
+	t.packets += l.Packets
 	t.opens[l.Open]++
 	t.closes[l.Close]++
-	s.OneSided += count(l.OneSided)
+	t.oneSided += count(l.OneSided)
 	if l.Open == reassembly.OpenUnanswered {
 		t.unanswered++
 	} else {
 		t.oneWay += count(l.OneSided)
 	}
-	s.RoleGuessed += count(l.RoleGuessed)
-	s.MPTCP += count(l.MPTCP)
+	t.roleGuessed += count(l.RoleGuessed)
+	t.mptcp += count(l.MPTCP)
 	t.untold += l.Untold
 	t.untoldOn += count(l.Untold > 0)
+	t.reused += count(c.reuses)
 	for side := range l.Endpoints {
-		t.endpoint(&l.Endpoints[side], side, l)
+		e := &l.Endpoints[side]
+		t.bytes += e.Stats.Bytes
+		t.acked += e.Stats.Acked
+		t.unseen += e.Stats.Unseen
+		t.states[side][e.State]++
+		t.undetermined += count(e.Undetermined)
+		if c.entered[side] {
+			t.timeWait.add(c.begin[side], c.end[side], populationBuckets)
+			t.inTimeWait += count(e.InTimeWait)
+		}
 	}
-	if l.Reuses != 0 {
-		s.Reused.Connections++
-		*t.reused.at(reuseKey{l.Client.Addr().Unmap(), netip.AddrPortFrom(l.Server.Addr().Unmap(), l.Server.Port())}, t.hosts)++
-	}
-	t.tap(l)
-	t.synOptions(l)
 	affected := false
 	for i := range l.Findings {
 		t.finding(&l.Findings[i], l.ID)
 		affected = affected || l.Findings[i].Severity > reassembly.Info
 	}
-	s.Affected += count(affected)
+	t.affected += count(affected)
 }
 
-func (t *Totals) endpoint(e *reassembly.Endpoint, side int, l *reassembly.Lifecycle) {
-	t.s.Bytes += e.Stats.Bytes
-	t.acked += e.Stats.Acked
-	t.unseen += e.Stats.Unseen
-	t.states[side][e.State]++
-	t.s.Undetermined += count(e.Undetermined)
-	begin, end, entered := timeWaitSpan(e, l.End)
-	if !entered {
-		return
-	}
-	t.population.add(begin, end, populationBuckets)
-	host := l.Client.Addr()
-	if side == int(reassembly.Server) {
-		host = l.Server.Addr()
-	} else {
-		t.ports.at(reuseKey{host.Unmap(), netip.AddrPortFrom(l.Server.Addr().Unmap(), l.Server.Port())}, t.hosts).add(begin, end, hostBuckets)
-	}
-	h := t.holders.at(host.Unmap(), t.hosts)
-	h.entered++
-	h.over.add(begin, end, hostBuckets)
-	t.s.TimeWait.Entered++
-	if e.InTimeWait {
-		h.held++
-		h.left = max(h.left, e.TimeWaitMost)
-		t.s.TimeWait.Endpoints++
-	}
-}
-
-func (t *Totals) finding(f *reassembly.Finding, connection uint64) {
-	if t.findings == nil {
-		t.findings = map[string]*findingTotal{}
-	}
-	total := t.findings[f.ID]
-	if total == nil {
-		total = &findingTotal{FindingCount: FindingCount{ID: FindingID(f.ID), Family: Family(f.Family)}}
-		t.findings[f.ID] = total
-	}
+func (t *counters) finding(f *reassembly.Finding, connection uint64) {
+	total := t.findingOf(f.ID, Family(f.Family))
 	t.severity[f.Severity]++
 	total.Count++
 	total.worst = max(total.worst, f.Severity)
 	if total.last != connection {
 		total.last = connection
 		total.Connections++
+	}
+}
+
+func (t *counters) findingOf(id string, family Family) *findingTotal {
+	total := t.findings[id]
+	if total == nil {
+		if t.findings == nil {
+			t.findings = map[string]*findingTotal{}
+		}
+		total = &findingTotal{FindingCount: FindingCount{ID: FindingID(id), Family: family}}
+		t.findings[id] = total
+	}
+	return total
+}
+
+// merge adds what other counters counted of other connections.
+func (t *counters) merge(o *counters) {
+	if o.connections == 0 {
+		return
+	}
+	if t.connections == 0 || o.start < t.start {
+		t.start = o.start
+	}
+	t.end = max(t.end, o.end)
+	for _, sum := range []struct {
+		to *uint64
+		n  uint64
+	}{
+		{&t.connections, o.connections}, {&t.packets, o.packets}, {&t.bytes, o.bytes},
+		{&t.oneSided, o.oneSided}, {&t.roleGuessed, o.roleGuessed}, {&t.mptcp, o.mptcp}, {&t.undetermined, o.undetermined},
+		{&t.affected, o.affected}, {&t.reused, o.reused}, {&t.unanswered, o.unanswered}, {&t.oneWay, o.oneWay},
+		{&t.untold, o.untold}, {&t.untoldOn, o.untoldOn}, {&t.acked, o.acked}, {&t.unseen, o.unseen}, {&t.inTimeWait, o.inTimeWait},
+	} {
+		*sum.to += sum.n
+	}
+	addAll(t.opens[:], o.opens[:])
+	addAll(t.closes[:], o.closes[:])
+	addAll(t.states[0][:], o.states[0][:])
+	addAll(t.states[1][:], o.states[1][:])
+	addAll(t.severity[:], o.severity[:])
+	for id, f := range o.findings {
+		total := t.findingOf(id, f.Family)
+		total.Count += f.Count
+		total.Connections += f.Connections
+		total.worst = max(total.worst, f.worst)
+	}
+	t.timeWait.merge(&o.timeWait, populationBuckets)
+}
+
+func addAll(to, n []uint64) {
+	for i := range n {
+		to[i] += n[i]
 	}
 }
 
@@ -155,45 +167,35 @@ type Trace struct {
 
 // Summary gives the totals.
 func (t *Totals) Summary(trace Trace, listed uint64) *Summary {
-	s := t.s
-	s.Type, s.Listed, s.Quality = TypeSummary, listed, trace.Quality
+	s := &Summary{
+		Type: TypeSummary, Start: t.start, End: t.end,
+		Connections: t.connections, Listed: listed, Packets: t.packets, Bytes: t.bytes,
+		Opens: counts(t.opens[:], openNames()), Closes: counts(t.closes[:], closeNames()),
+		States: []StateCount{}, Severity: []Count{}, Findings: t.findingCounts(), Affected: t.affected,
+		Undetermined: t.undetermined, OneSided: t.oneSided, RoleGuessed: t.roleGuessed, MPTCP: t.mptcp,
+		Quality: trace.Quality,
+	}
 	if trace.Start != 0 || trace.End != 0 {
 		s.Start, s.End = Time(trace.Start), Time(trace.End)
 	}
 	s.Duration = Seconds(max(s.End-s.Start, 0))
-	s.Opens = counts(t.opens[:], openNames())
-	s.Closes = counts(t.closes[:], closeNames())
-	s.States = []StateCount{}
 	for state := range tcpstate.State(tcpstate.NumStates) {
 		c := StateCount{State(state.String()), t.states[0][state], t.states[1][state]}
 		if c.Client+c.Server > 0 {
 			s.States = append(s.States, c)
 		}
 	}
-	s.Severity = []Count{}
 	for severity, n := range slices.Backward(t.severity[:]) {
 		if n > 0 {
 			s.Severity = append(s.Severity, Count{reassembly.Severity(severity).String(), n})
 		}
 	}
-	s.Findings = t.findingCounts()
-	s.TimeWait.Hosts = []HolderHost{}
-	hosts, more := t.holders.top(summaryHosts, netip.Addr.Compare)
-	s.TimeWait.MoreHosts = more
-	for _, ip := range hosts {
-		h := t.holders.keys[ip]
-		top := h.over.peak()
-		s.TimeWait.Hosts = append(s.TimeWait.Hosts, HolderHost{ip, h.held, h.entered, Seconds(h.left), top.Count, top.At})
-	}
-	s.Reused.Services = []ReusePair{}
-	pairs, more := t.reused.top(summaryHosts, func(a, b reuseKey) int {
-		return cmp.Or(a.client.Compare(b.client), a.server.Compare(b.server))
-	})
-	s.Reused.MoreServices = more
-	for _, k := range pairs {
-		s.Reused.Services = append(s.Reused.Services, ReusePair{k.client, address(k.server), uint64(*t.reused.keys[k])})
-	}
-	t.pressure(&s)
+	top := t.timeWait.peak()
+	s.TimeWait.Endpoints, s.TimeWait.Entered = t.inTimeWait, t.timeWait.entered
+	s.TimeWait.Peak, s.TimeWait.PeakAt = top.Count, top.At
+	s.TimeWait.Population = thin(t.timeWait.series(), 60)
+	s.Reused.Connections = t.reused
+	t.hosts.tell(s)
 	t.lacks(&s.Quality)
 	if s.Quality.Skipped == nil {
 		s.Quality.Skipped = []Count{}
@@ -201,14 +203,14 @@ func (t *Totals) Summary(trace Trace, listed uint64) *Summary {
 	if s.Quality.Marks == nil {
 		s.Quality.Marks = []Count{}
 	}
-	return &s
+	return s
 }
 
 // lacks tells what the connections say of the capture.
-func (t *Totals) lacks(q *Quality) {
+func (t *counters) lacks(q *Quality) {
 	q.OneWay, q.Acked, q.Unseen = t.oneWay, t.acked, t.unseen
 	if q.OneWay > 0 {
-		q.OneWayShare = float64(q.OneWay) / float64(t.s.Connections-t.unanswered)
+		q.OneWayShare = float64(q.OneWay) / float64(t.connections-t.unanswered)
 	}
 	if t.untold > 0 {
 		q.Warnings = append(slices.Clip(q.Warnings), Problem{Text: fmt.Sprintf("%d losses on %d connections are counted but have no findings: there were too many on one connection", t.untold, t.untoldOn)})
@@ -218,7 +220,7 @@ func (t *Totals) lacks(q *Quality) {
 	}
 }
 
-func (t *Totals) findingCounts() []FindingCount {
+func (t *counters) findingCounts() []FindingCount {
 	list := make([]*findingTotal, 0, len(t.findings))
 	for _, f := range t.findings {
 		list = append(list, f)
@@ -251,59 +253,4 @@ func count(b bool) uint64 {
 		return 1
 	}
 	return 0
-}
-
-// tally counts by key. When it is full it forgets those with least, so that a
-// flood of addresses does not take memory without bound.
-type tally[K comparable, V interface{ weight() uint64 }] struct {
-	keys      map[K]*V
-	forgotten uint64
-}
-
-// at is what is counted of k; most is how many keys there may be, 0: tallySize.
-func (t *tally[K, V]) at(k K, most int) *V {
-	if v := t.keys[k]; v != nil {
-		return v
-	}
-	if t.keys == nil {
-		t.keys = map[K]*V{}
-	}
-	if len(t.keys) >= cmp.Or(most, tallySize) {
-		t.forget()
-	}
-	v := new(V)
-	t.keys[k] = v
-	return v
-}
-
-// forget keeps the keys that weigh more than the median; which keys these are
-// does not depend on the order of the map.
-func (t *tally[K, V]) forget() {
-	weights := make([]uint64, 0, len(t.keys))
-	for _, v := range t.keys {
-		weights = append(weights, (*v).weight())
-	}
-	slices.Sort(weights)
-	median := weights[len(weights)/2]
-	for k, v := range t.keys {
-		if (*v).weight() <= median {
-			delete(t.keys, k)
-			t.forgotten++
-		}
-	}
-}
-
-// top gives the n keys that weigh most, and how many more there are.
-func (t *tally[K, V]) top(n int, compare func(a, b K) int) (keys []K, more uint64) {
-	for k := range t.keys {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, func(a, b K) int {
-		return cmp.Or(-cmp.Compare((*t.keys[a]).weight(), (*t.keys[b]).weight()), compare(a, b))
-	})
-	if len(keys) > n {
-		more = uint64(len(keys) - n)
-		keys = keys[:n]
-	}
-	return keys, more + t.forgotten
 }
