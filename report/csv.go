@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"encoding/csv"
 	"io"
 	"strconv"
@@ -129,36 +130,45 @@ func (c *Connection) findingIDs() string {
 
 // table is the encoder of the format csv. It tells connections only: what the
 // summary adds can be counted from the rows.
-type table struct {
-	w   *csv.Writer
-	row []string
-}
-
-func newTable(w io.Writer) *table { return &table{w: csv.NewWriter(w)} }
+type table struct{ w io.Writer }
 
 func (t *table) begin(*Capture, *Summary) error {
 	names, _ := CSVColumns()
-	return t.write(names)
+	return t.connection(newRowRenderer().row(nil, names))
 }
 
-func (t *table) connection(object []byte) error {
-	c, err := decode(object)
-	if err != nil {
-		return err
-	}
-	t.row = t.row[:0]
-	for i := range csvColumns {
-		t.row = append(t.row, csvColumns[i].value(c))
-	}
-	return t.write(t.row)
-}
-
-func (t *table) write(row []string) error {
-	if err := t.w.Write(row); err != nil {
-		return err
-	}
-	t.w.Flush()
-	return t.w.Error()
+func (t *table) connection(row []byte) error {
+	_, err := t.w.Write(row)
+	return err
 }
 
 func (t *table) end(*Summary) error { return nil }
+func (t *table) renderer() renderer { return newRowRenderer() }
+
+// rowRenderer prints the row of a connection.
+type rowRenderer struct {
+	text   bytes.Buffer
+	w      *csv.Writer
+	values []string
+}
+
+func newRowRenderer() *rowRenderer {
+	r := &rowRenderer{}
+	r.w = csv.NewWriter(&r.text)
+	return r
+}
+
+func (r *rowRenderer) render(b []byte, c *Connection) []byte {
+	r.values = r.values[:0]
+	for i := range csvColumns {
+		r.values = append(r.values, csvColumns[i].value(c))
+	}
+	return r.row(b, r.values)
+}
+
+func (r *rowRenderer) row(b []byte, values []string) []byte {
+	r.text.Reset()
+	_ = r.w.Write(values) // into memory: it cannot fail
+	r.w.Flush()
+	return append(b, r.text.Bytes()...)
+}

@@ -10,8 +10,5 @@ import (
 // findings and the lanes of both endpoints.
 func Describe(w io.Writer, l *reassembly.Lifecycle, o TextOptions) error {
 	t := newText(w, o, 0)
-	if err := t.connection(new(Builder).Build(l).AppendJSON(nil)); err != nil {
-		return err
-	}
-	return t.flush()
+	return t.connection(t.render(nil, new(Builder).Build(l)))
 }

@@ -9,17 +9,14 @@ import (
 // This file writes the two JSON formats. They consist of the same objects.
 
 // lines is NDJSON: an object a line.
-type lines struct {
-	w   io.Writer
-	buf []byte
-}
+type lines struct{ w io.Writer }
 
 func (n *lines) begin(c *Capture, _ *Summary) error { return n.object(c) }
 func (n *lines) end(s *Summary) error               { return n.object(s) }
+func (n *lines) renderer() renderer                 { return jsonRenderer{end: "\n"} }
 
-func (n *lines) connection(object []byte) error {
-	n.buf = append(append(n.buf[:0], object...), '\n')
-	_, err := n.w.Write(n.buf)
+func (n *lines) connection(line []byte) error {
+	_, err := n.w.Write(line)
 	return err
 }
 
@@ -28,7 +25,14 @@ func (n *lines) object(v any) error {
 	if err != nil {
 		return err
 	}
-	return n.connection(text)
+	return n.connection(append(text, '\n'))
+}
+
+// jsonRenderer prints the object of a connection.
+type jsonRenderer struct{ end string }
+
+func (r jsonRenderer) render(b []byte, c *Connection) []byte {
+	return append(c.AppendJSON(b), r.end...)
 }
 
 // document is one JSON document. Each connection stands on a line of its own,
@@ -45,6 +49,8 @@ func (d *document) begin(c *Capture, _ *Summary) error {
 	}
 	return d.write(`{"schema":"`+SchemaID+`",`+"\n"+`"capture":`, text, ",\n"+`"connections":[`)
 }
+
+func (d *document) renderer() renderer { return jsonRenderer{} }
 
 func (d *document) connection(object []byte) error {
 	before := ",\n"

@@ -1,11 +1,11 @@
 package report
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 
 	"github.com/finwait/finwait/reassembly"
 )
@@ -48,22 +48,26 @@ type encoder interface {
 	// begin and end enclose the listed connections. A format that puts the
 	// summary first gets it with begin.
 	begin(c *Capture, s *Summary) error
-	// connection takes one in the form of AppendJSON.
-	connection(object []byte) error
+	// connection takes what a renderer has printed.
+	connection(text []byte) error
 	end(s *Summary) error
+	renderer() renderer // for one goroutine
 }
 
-// Writer writes one report. It is not safe for use by several goroutines.
+// Writer writes one report. It is for one goroutine, but for Preparer.
 type Writer struct {
 	o        Options
 	out      encoder
-	builder  Builder
+	own      *Preparer // of Add
+	batch    Batch     // of Add
 	totals   Totals
 	sorted   *spool // nil: written as they come
 	listed   uint64
 	unlisted uint64 // beyond Options.Most
-	buf      []byte
 	err      error
+
+	mu     sync.Mutex
+	counts []*counters // of the Preparers
 }
 
 // New makes a Writer to w; w is written in large pieces only if it is buffered.
@@ -74,7 +78,7 @@ func New(w io.Writer, o Options) (*Writer, error) {
 	if o.Capture.Files == nil {
 		o.Capture.Files = []CaptureFile{}
 	}
-	r := &Writer{o: o, builder: Builder{SeveralFiles: len(o.Capture.Files) > 1}}
+	r := &Writer{o: o}
 	// Who asks for a fact by name wants to see it.
 	o.Text.Info = o.Text.Info || len(o.Selection.findings) > 0
 	r.o.Text.Info = o.Text.Info
@@ -97,11 +101,12 @@ func New(w io.Writer, o Options) (*Writer, error) {
 		if order == AsRetired {
 			order = ByID
 		}
-		r.out = newTable(w)
+		r.out = &table{w: w}
 	default:
 		return nil, fmt.Errorf("no format is called %q", o.Format)
 	}
 	r.o.Sort = order
+	r.own = &Preparer{o: &r.o, counts: &r.totals.counters, render: r.out.renderer(), builder: r.newBuilder()}
 	if order != AsRetired {
 		r.sorted = &spool{limit: o.Spill, dir: o.TempDir}
 		if r.sorted.limit <= 0 {
@@ -112,56 +117,29 @@ func New(w io.Writer, o Options) (*Writer, error) {
 	return r, r.out.begin(&r.o.Capture, nil)
 }
 
-// Add takes the next connection; it keeps nothing of l. After an error it does
-// nothing, and gives that error again: the one of the writer or, where sorting
-// needs it, of the temporary file.
+func (r *Writer) newBuilder() Builder { return Builder{SeveralFiles: len(r.o.Capture.Files) > 1} }
+
+// Add takes the next connection; it keeps nothing of l. After an error it only
+// counts, and gives that error again: the one of the writer or, where sorting
+// needs it, of the temporary file. Many connections go faster through Preparers.
 func (r *Writer) Add(l *reassembly.Lifecycle) error {
-	r.totals.Add(l)
-	if r.err != nil || !r.lists(l) {
-		return r.err
-	}
-	c := r.builder.Build(l)
-	if r.o.Selection.MinSeverity > reassembly.Info {
-		r.dropFindings(c, l)
-	}
-	r.buf = c.AppendJSON(r.buf[:0])
-	if r.sorted != nil && r.o.Most > 0 && r.sorted.count >= r.o.Most {
-		r.unlisted++
-		return nil
-	}
-	if r.sorted != nil {
-		r.err = r.sorted.add(r.o.Sort.key(l), l.ID, r.buf)
-		return r.err
-	}
-	if r.o.Top == 0 || r.listed < uint64(r.o.Top) {
-		r.listed++
-		r.err = r.out.connection(r.buf)
-	}
-	return r.err
+	r.batch.Reset()
+	r.own.Prepare(l, &r.batch)
+	return r.AddBatch(&r.batch)
 }
 
 // lists reports whether l is listed. Text lists only what has findings, unless
 // something was selected or all was asked for.
-func (r *Writer) lists(l *reassembly.Lifecycle) bool {
-	if !r.o.Selection.Match(l) {
+func (o *Options) lists(l *reassembly.Lifecycle) bool {
+	if !o.Selection.Match(l) {
 		return false
 	}
-	if r.o.Format != Text && r.o.Format != "" || r.o.Text.All || !r.o.Selection.Empty() {
+	if o.Format != Text && o.Format != "" || o.Text.All || !o.Selection.Empty() {
 		return true
 	}
 	return slices.ContainsFunc(l.Findings, func(f reassembly.Finding) bool {
-		return f.Severity > reassembly.Info || r.o.Text.Info
+		return f.Severity > reassembly.Info || o.Text.Info
 	})
-}
-
-func (r *Writer) dropFindings(c *Connection, l *reassembly.Lifecycle) {
-	kept := c.Findings[:0]
-	for i := range l.Findings {
-		if l.Findings[i].Severity >= r.o.Selection.MinSeverity {
-			kept = append(kept, c.Findings[i])
-		}
-	}
-	c.Findings = kept
 }
 
 // errEnough ends a listing at Options.Top.
@@ -169,6 +147,10 @@ var errEnough = errors.New("enough")
 
 // Close writes the rest of the report: the sorted connections and the summary.
 func (r *Writer) Close(trace Trace) error {
+	for _, c := range r.counts {
+		r.totals.merge(c)
+	}
+	r.counts = nil
 	if r.sorted == nil {
 		if r.err == nil {
 			r.err = r.out.end(r.totals.Summary(trace, r.listed))
@@ -188,12 +170,12 @@ func (r *Writer) Close(trace Trace) error {
 		return r.err
 	}
 	left := r.listed
-	err := r.sorted.each(func(object []byte) error {
+	err := r.sorted.each(func(text []byte) error {
 		if left == 0 {
 			return errEnough
 		}
 		left--
-		return r.out.connection(object)
+		return r.out.connection(text)
 	})
 	if err != nil && err != errEnough {
 		r.err = err
@@ -208,11 +190,4 @@ func (r *Writer) Abort() {
 	if r.sorted != nil {
 		r.sorted.close()
 	}
-}
-
-// decode reads a connection back.
-func decode(object []byte) (*Connection, error) {
-	c := new(Connection)
-	err := json.Unmarshal(object, c)
-	return c, err
 }

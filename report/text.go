@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"strings"
@@ -27,9 +28,8 @@ type text struct {
 	TextOptions
 	painter
 	w         io.Writer
-	b         strings.Builder
+	b         bytes.Buffer
 	top       int
-	files     []CaptureFile
 	listed    uint64
 	explained map[string]bool
 }
@@ -38,11 +38,31 @@ func newText(w io.Writer, o TextOptions, top int) *text {
 	return &text{TextOptions: o, painter: painter{o.Color}, w: w, top: top, explained: map[string]bool{}}
 }
 
+func (t *text) renderer() renderer { return newText(nil, t.TextOptions, t.top) }
+
 // flush writes what was put together.
 func (t *text) flush() error {
-	_, err := io.WriteString(t.w, strings.ReplaceAll(t.b.String(), glue, " "))
-	t.b.Reset()
+	_, err := t.w.Write(t.take(nil))
 	return err
+}
+
+// take appends what was put together.
+func (t *text) take(b []byte) []byte {
+	b = appendUnglued(b, t.b.Bytes())
+	t.b.Reset()
+	return b
+}
+
+// appendUnglued appends text with ordinary spaces in place of glue.
+func appendUnglued(b, text []byte) []byte {
+	for {
+		i := bytes.Index(text, []byte(glue))
+		if i < 0 {
+			return append(b, text...)
+		}
+		b = append(append(b, text[:i]...), ' ')
+		text = text[i+len(glue):]
+	}
 }
 
 func (t *text) printf(format string, args ...any) { fmt.Fprintf(&t.b, format, args...) }
@@ -64,7 +84,6 @@ func (t *text) row(label, text string) {
 }
 
 func (t *text) begin(c *Capture, s *Summary) error {
-	t.files = c.Files
 	t.head(c, s)
 	t.row("opened", countList(s.Opens))
 	t.row("closed", countList(s.Closes))

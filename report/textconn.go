@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"strconv"
@@ -20,11 +21,9 @@ var evidenceMarks = map[Evidence]string{
 
 const withdrawnMark = "x"
 
-func (t *text) connection(object []byte) error {
-	c, err := decode(object)
-	if err != nil {
-		return err
-	}
+// render prints a connection, but for the explanations of its findings: which
+// one is the first of its rule is known when all stand in order.
+func (t *text) render(b []byte, c *Connection) []byte {
 	t.tuple(c)
 	for i := range c.Findings {
 		if f := &c.Findings[i]; f.Severity != "info" || t.Info {
@@ -34,7 +33,28 @@ func (t *text) connection(object []byte) error {
 	t.lanes(c)
 	t.outcome("client", &c.Endpoints.Client)
 	t.outcome("server", &c.Endpoints.Server)
-	return t.flush()
+	return t.take(b)
+}
+
+// connection writes what render printed, with the explanations.
+func (t *text) connection(printed []byte) error {
+	for t.Explain {
+		before, rest, ok := bytes.Cut(printed, []byte{explainMark})
+		if !ok {
+			break
+		}
+		id, after, _ := bytes.Cut(rest, []byte{explainMark})
+		if _, err := t.w.Write(before); err != nil {
+			return err
+		}
+		t.explain(string(id))
+		if err := t.flush(); err != nil {
+			return err
+		}
+		printed = after
+	}
+	_, err := t.w.Write(printed)
+	return err
 }
 
 func (t *text) tuple(c *Connection) {
@@ -106,7 +126,11 @@ func (t *text) finding(f *Finding) {
 	for _, line := range t.displayFilters(f) {
 		t.printf("%s%s\n", findingIndent, t.paint(dim, line))
 	}
-	t.explain(f)
+	if t.Explain {
+		t.b.WriteByte(explainMark)
+		t.b.WriteString(string(f.ID))
+		t.b.WriteByte(explainMark)
+	}
 }
 
 // words tell a measure as people write it: names end in their unit.
@@ -147,12 +171,13 @@ func (t *text) displayFilters(f *Finding) []string {
 	return lines
 }
 
+// explainMark stands on either side of the rule's id where an explanation
+// belongs; nothing that a report prints has a byte of 0.
+const explainMark = 0
+
 // explain prints the rule once a report; later findings of it refer to that.
-func (t *text) explain(f *Finding) {
-	if !t.Explain {
-		return
-	}
-	rule, ok := anomaly.Lookup(string(f.ID))
+func (t *text) explain(id string) {
+	rule, ok := anomaly.Lookup(id)
 	if !ok {
 		return
 	}
