@@ -292,7 +292,7 @@ func (m *machine) arriveMissedFIN(i int32, x int) {
 // confirmInferredFIN: a FIN that was only inferred before is now seen (rule 6).
 func (m *machine) confirmInferredFIN(i int32, x int) {
 	e, r, p := &m.e[x], &m.recs[i], &m.snd[1-x]
-	if r.bits&recTS == 0 && p.hasFIN && m.acks(i, p.fin+1) {
+	if !m.marks[i].tsNew && p.hasFIN && m.acks(i, p.fin+1) {
 		return // it may only have been overtaken, and sent after the peer's FIN came
 	}
 	for j := range e.steps {

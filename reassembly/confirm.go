@@ -68,7 +68,7 @@ func (m *machine) provesEstablished(i int32, x int, s *mstep) bool {
 
 func (m *machine) provesCloseWait(i int32, x int) bool {
 	r, k, p := &m.recs[i], &m.marks[i], &m.snd[1-x]
-	if !p.hasFIN || !m.acks(i, p.fin+1) {
+	if !p.hasFIN || p.finGuessed || !m.acks(i, p.fin+1) {
 		return false
 	}
 	if s := &m.snd[x]; !s.hasISS && !s.dataSent {
@@ -100,17 +100,18 @@ func (m *machine) missedBefore(i int32, x int) bool {
 func (m *machine) blockedAt(i int32, x int) bool {
 	s := m.e[x].find(tcpstate.CloseWait)
 	if s == nil || s.rec < 0 {
-		return false
+		return s != nil // what came before is forgotten
 	}
 	first := m.firstCover(s.rec, i, x)
 	f, c := &m.marks[s.rec], &m.marks[first]
-	if !c.hadEnd || f.hadAck && seqnum.LessEq(c.prevEnd, f.prevAck) && (m.recs[first].len == 0 || m.wasIdle(s.rec, first, x)) {
+	if c.hadEnd && f.hadAck && seqnum.LessEq(c.prevEnd, f.prevAck) &&
+		(m.wasIdle(s.rec, first, x) || m.recs[first].len == 0 && !m.wentOn(first, i, x)) {
 		return false
 	}
 	for j := s.rec; j < i; j++ {
 		a := &m.recs[j]
 		if m.own(j, 1-x) && a.flags&FlagACK != 0 && a.win != 0 && m.marks[j].recv != notReceived &&
-			seqnum.LessEq(m.marks[j].peerEnd, a.ack) && m.idleAfter(j, i, x) {
+			m.marks[j].hasPeer && seqnum.LessEq(m.marks[j].peerEnd, a.ack) && m.idleAfter(j, i, x) {
 			return false
 		}
 	}
@@ -129,41 +130,73 @@ func (m *machine) firstCover(fin, i int32, x int) int32 {
 
 // wasIdle: what side x had sent before its segment first was surely acknowledged
 // before the peer's FIN came, or cannot have filled its window: it has sent one
-// segment at most (RFC 5681 section 3.1: two may go at first); or the ACK came
-// with bytes that it has; or so long before that it would have sent again.
+// segment at most, and once (RFC 5681 section 3.1: two may go at first); or the
+// ACK came with bytes that it has; or so long before that it would have sent again.
 func (m *machine) wasIdle(fin, first int32, x int) bool {
-	end := m.marks[first].prevEnd
-	sent := 0
-	for j := range first {
-		if m.own(j, x) && m.recs[j].len > 0 {
-			sent++
-		}
-	}
-	if sent <= 1 && m.snd[x].hasISS && m.dropped == 0 {
+	if m.snd[x].hasISS && m.dropped == 0 && m.sentOnce(first, x) {
 		return true
 	}
+	end := m.marks[first].prevEnd
 	for j := fin - 1; j >= 0; j-- {
 		a := &m.recs[j]
-		if !m.own(j, 1-x) || !m.acks(j, end) {
+		if !m.own(j, 1-x) || !m.acks(j, end) || m.marks[j].recv == notReceived {
 			continue
 		}
-		if m.marks[j].recv != notReceived && a.span() > 0 && a.flags&FlagSYN == 0 || m.recs[fin].at-a.at > 2*m.rto(x) {
+		if a.span() > 0 && a.flags&FlagSYN == 0 || m.recs[fin].at-a.at > 2*m.rto(x) {
 			return true
 		}
 	}
 	return false
 }
 
-// sentOn: after the peer's FIN side x sends data as soon as it acknowledged it,
-// having sent data before: if the ACK of that was lost behind the tap, a close
-// of its own may have been waiting, which the FIN's ACK set free.
+// sentOnce: before segment i side x sent at most one segment with data, and that
+// is no second copy of one that was lost before the tap, after whose time-out
+// only one may be out (RFC 5681 section 3.1): IP-IDs or the time show it.
+func (m *machine) sentOnce(i int32, x int) bool {
+	sent, last := 0, int64(0)
+	for j := range i {
+		r := &m.recs[j]
+		if !m.own(j, x) {
+			continue
+		}
+		if r.len > 0 || r.flags&FlagSYN != 0 && m.marks[j].kind == retransmission {
+			sent++
+			if sent > 1 || m.marks[j].idStep != 1 && r.at-last >= leastRTO {
+				return false
+			}
+		}
+		last = r.at
+	}
+	return true
+}
+
+// sentOn: with segment i side x goes on as soon as it acknowledged the peer's
+// FIN, having sent data before: if the ACK of that was lost behind the tap, a
+// close of its own may have been waiting, which the FIN's ACK set free.
 func (m *machine) sentOn(i int32, x int) bool {
-	s, r := m.e[x].find(tcpstate.CloseWait), &m.recs[i]
-	if r.len == 0 || m.marks[i].kind != fresh || s == nil || s.rec < 0 {
+	s := m.e[x].find(tcpstate.CloseWait)
+	if s == nil || s.rec < 0 || m.recs[i].span() == 0 {
 		return false
 	}
 	first := m.firstCover(s.rec, i, x)
-	return m.recs[first].end() == r.seq && r.at-m.recs[first].at <= m.late(x) && m.recs[first].len == 0 && !m.wasIdle(s.rec, first, x)
+	return m.recs[first].len == 0 && m.wentOn(first, i, x) && !m.wasIdle(s.rec, first, x)
+}
+
+// wentOn: up to segment i side x sent data or its FIN right behind segment
+// first. Even a FIN without data may have waited for the congestion window:
+// Linux 6.18 sends none while that is full, older ones did.
+func (m *machine) wentOn(first, i int32, x int) bool {
+	f := &m.recs[first]
+	for n := first + 1; n <= i; n++ {
+		r := &m.recs[n]
+		if r.at-f.at > m.late(x) {
+			return false
+		}
+		if m.own(n, x) && m.marks[n].kind == fresh && r.span() > 0 && r.seq == f.end() {
+			return true
+		}
+	}
+	return false
 }
 
 // idleAfter: side x had nothing to send when it got the ACK j: by i it sent
@@ -188,8 +221,9 @@ func (m *machine) idleAfter(j, i int32, x int) bool {
 // later segment that covers as well (rule 23).
 func (m *machine) provesFinWait2(i int32, s *mstep) bool {
 	r := &m.recs[i]
-	if s.rec < 0 {
-		return false
+	f := m.e[r.side()].find(tcpstate.FinWait1)
+	if s.rec < 0 || f == nil || f.ev < Confirmed {
+		return false // no step is stronger than the state it rests on (rule 6)
 	}
 	if p := &m.snd[1-r.side()]; seqnum.Less(p.contig, p.end) {
 		return false // the echo may be of something that was missed, the peer's FIN say
@@ -203,7 +237,19 @@ func (m *machine) provesFinWait2(i int32, s *mstep) bool {
 	if r.bits&a.bits&recTS == 0 || !m.marks[s.rec].tsNew || r.flags&FlagACK == 0 {
 		return false
 	}
-	return r.tsecr == a.tsval
+	// A FIN that the capture lacks may have come first as well.
+	return r.tsecr == a.tsval && !m.gapBefore(s.rec, 1-r.side())
+}
+
+// gapBefore: up to segment i side x was seen to send something that begins past
+// its known end: the capture lacks what came before it.
+func (m *machine) gapBefore(i int32, x int) bool {
+	for j := range i + 1 {
+		if k := &m.marks[j]; m.own(j, x) && k.hadEnd && m.recs[j].flags&FlagRST == 0 && seqnum.Less(k.prevEnd, m.recs[j].seq) {
+			return true
+		}
+	}
+	return false
 }
 
 // provesTimeWait: it answers a later copy of the peer's FIN, having answered

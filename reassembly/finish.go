@@ -157,10 +157,13 @@ func (m *machine) answerTo(i int32, x int, d int64) int32 {
 // not contradicted.
 const censorFloor = int64(time.Second)
 
-// rto is a cautious guess of side x's retransmission time-out (RFC 6298
-// section 2 with the least of 200 ms that Linux uses).
+// leastRTO is the shortest retransmission time-out that Linux uses; RFC 6298
+// section 2.4 asks for a second.
+const leastRTO = int64(200 * time.Millisecond)
+
+// rto is a cautious guess of side x's retransmission time-out (RFC 6298 section 2).
 func (m *machine) rto(x int) int64 {
-	return max(int64(200*time.Millisecond), m.snd[0].rtt.turn()+m.snd[1].rtt.turn()+4*m.snd[x].rtt.variation())
+	return max(leastRTO, m.snd[0].rtt.turn()+m.snd[1].rtt.turn()+4*m.snd[x].rtt.variation())
 }
 
 // finish turns the machine's state into a Lifecycle. now is the trace clock;

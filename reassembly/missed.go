@@ -13,7 +13,7 @@ import (
 func (m *machine) missFIN(i int32, x int) bool {
 	r, k, s, p := &m.recs[i], &m.marks[i], &m.snd[x], &m.snd[1-x]
 	if r.span() > 0 {
-		return m.noneMissed(i, x) || r.flags&FlagFIN != 0 && s.finRec == i && m.firstFINMissed(i, x)
+		return m.noneMissed(i, x) || m.overtakenFIN(i, x) || r.flags&FlagFIN != 0 && s.finRec == i && m.firstFINMissed(i, x)
 	}
 	if r.flags&(FlagACK|FlagFIN|FlagSYN) != FlagACK || s.hasFIN || !p.hasFIN || !k.hadEnd || r.seq != k.prevEnd+1 ||
 		seqnum.Less(r.ack, p.fin+1) || k.hadAck && seqnum.LessEq(p.fin+1, k.prevAck) {
@@ -68,13 +68,16 @@ func (m *machine) unmiss(j int32) {
 }
 
 // overtakenFIN: the FIN thought missed was only overtaken, and acknowledges the
-// peer's: it was sent after that one came.
+// peer's: it was sent after that one came. A timestamp no newer than that of the
+// segment before which it was missed shows it.
 func (m *machine) overtakenFIN(i int32, x int) bool {
-	if m.recs[i].flags&FlagFIN == 0 || !m.snd[1-x].hasFIN || !m.acks(i, m.snd[1-x].fin+1) {
+	r := &m.recs[i]
+	if m.doubts&someMissed == 0 || !m.closes(i) || !m.snd[1-x].hasFIN || !m.acks(i, m.snd[1-x].fin+1) {
 		return false
 	}
 	for j := range i {
-		if m.marks[j].ownFINMissed() && m.recs[j].side() == x {
+		o := &m.recs[j]
+		if m.marks[j].ownFINMissed() && o.side() == x && (m.marks[i].kind == lateOriginal || r.bits&o.bits&recTS != 0 && r.tsval == o.tsval) {
 			m.unmiss(j)
 			return true
 		}
@@ -110,8 +113,12 @@ func (m *machine) firstFINMissed(i int32, x int) bool {
 // the peer sends data behind that byte (rule 6).
 func (m *machine) missAckedFIN(i int32, x int) bool {
 	r, k, s, p := &m.recs[i], &m.marks[i], &m.snd[x], &m.snd[1-x]
-	if s.finGuessed && r.len > 0 && seqnum.LessEq(s.fin, r.seq) { // only a byte after all
+	if s.finGuessed && r.span() > 0 && seqnum.Less(s.fin, r.seq+r.len) { // only a byte after all
 		s.finGuessed, s.hasFIN = false, false
+		if m.closes(i) {
+			s.fin, s.hasFIN, s.finRec = r.end()-1, true, i
+			m.overview(i, x)
+		}
 		return m.unmissAcked(i, x)
 	}
 	if r.flags&FlagFIN != 0 && s.finRec == i && m.overtakenByACK(i, x) {
@@ -142,7 +149,7 @@ func (m *machine) overtakenByACK(i int32, x int) bool {
 func (m *machine) unmissAcked(i int32, x int) bool {
 	for j := range i {
 		if m.marks[j].missed == missedByCapture && m.recs[j].side() != x {
-			m.marks[j].missed = noMissedFIN
+			m.unmiss(j)
 			return true
 		}
 	}

@@ -22,6 +22,9 @@ func (m *machine) sendRST(i int32, x int) {
 			m.confirmClosed(i, x)
 			return
 		}
+		if m.refusedSYN(i, x) {
+			return // it refused a SYN before its own socket was there
+		}
 		if e.state == tcpstate.TimeWait {
 			return // a TIME-WAIT socket sends none; a middlebox may
 		}
@@ -45,6 +48,14 @@ func (m *machine) sendRST(i int32, x int) {
 	}
 	s := m.step(x, tcpstate.Closed, cause, "no connection: answers with RST", Confirmed)
 	s.proofs = append(s.proofs, r.pkt)
+}
+
+// refusedSYN: reset i has the form in which a host without a socket answers a
+// SYN, and its sender has sent a SYN or SYN-ACK of another number since
+// (RFC 9293 section 3.10.7.1; an abort's reset has SEQ = SND.NXT).
+func (m *machine) refusedSYN(i int32, x int) bool {
+	r, s, p := &m.recs[i], &m.snd[x], &m.snd[1-x]
+	return r.seq == 0 && s.hasISS && m.marks[i].prevEnd != 0 && p.hasISS && r.ack == p.iss+1+m.synData(1-x)
 }
 
 func (m *machine) confirmClosed(i int32, x int) {
