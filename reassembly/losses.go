@@ -1,6 +1,8 @@
 package reassembly
 
 import (
+	"slices"
+
 	"github.com/finwait/finwait/reassembly/seqnum"
 	"github.com/finwait/finwait/reassembly/tcpstate"
 )
@@ -96,6 +98,16 @@ func (m *machine) tellLostACKs(i int32, x int, lost []int32) {
 	l.lastACK = r.flags&FlagFIN != 0 && m.firstFINCovered(x)
 	l.after = r.at - m.recs[first].at
 	m.tell(l)
+}
+
+// tellLate: ACK j was thought lost, and only came late: so, by all that is
+// known, did what was lost with it.
+func (m *machine) tellLate(j int32) {
+	for n := range m.losses {
+		if l := &m.losses[n]; l.kind == lostACK && slices.Contains(l.carriers, m.recs[j].pkt) {
+			l.kind, l.where, l.conf = lateACK, NoWhere, Likely
+		}
+	}
 }
 
 // firstFINCovered: side x's first FIN acknowledged the peer's: it was in

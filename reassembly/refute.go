@@ -70,7 +70,7 @@ func (m *machine) refute(i int32) bool {
 // ago: those ACKs did not arrive (rule 12).
 func (m *machine) refuteACKs(i int32, x int) bool {
 	r := &m.recs[i]
-	limit := r.at - m.late(x)
+	limit := m.sentBy(i) - m.late(x)
 	var lost []int32
 	crossed := false
 	for j := range i {
@@ -100,10 +100,41 @@ func (m *machine) refuteACKs(i int32, x int) bool {
 	return true
 }
 
+// sentBy is when segment i would have passed the tap at the latest, had it gone
+// as fast as the sender's segments before it: by its timestamp it may have been
+// held up on its way. Where the clock behind the timestamps is not known well
+// enough, it is when it passed.
+func (m *machine) sentBy(i int32) int64 {
+	r := &m.recs[i]
+	s := &m.snd[r.side()]
+	if r.bits&recTS == 0 || !s.tickKnown() {
+		return r.at
+	}
+	by, tick, left := r.at, s.tick(), 8
+	for j := i - 1; j >= 0 && left > 0; j-- {
+		o := &m.recs[j]
+		if !m.own(j, r.side()) || o.bits&recTS == 0 || o.flags&FlagRST != 0 {
+			continue
+		}
+		left--
+		if d := int64(int32(r.tsval - o.tsval)); d >= 0 {
+			by = min(by, o.at+(d+1)*tick*9/8)
+		}
+	}
+	return by
+}
+
 // hadACK: side x is known to have had ACK a before it sent segment i: an echo
-// of a TSval that was new with a (rule 23).
+// of a TSval that was new with a (rule 23), or it acknowledged what a carried.
 func (m *machine) hadACK(a, i int32, x int) bool {
 	o := &m.recs[a]
+	if m.onlyCopy(a, i) {
+		for j := a + 1; j <= i; j++ {
+			if m.own(j, x) && m.acks(j, o.end()) {
+				return true
+			}
+		}
+	}
 	if o.bits&recTS == 0 || !m.marks[a].tsNew {
 		return false
 	}
@@ -113,6 +144,21 @@ func (m *machine) hadACK(a, i int32, x int) bool {
 		}
 	}
 	return false
+}
+
+// onlyCopy: up to segment i no other than segment a carried its bytes: whoever
+// acknowledges them has got it.
+func (m *machine) onlyCopy(a, i int32) bool {
+	o, k := &m.recs[a], &m.marks[a]
+	if o.span() == 0 || o.flags&(FlagSYN|FlagRST) != 0 || k.kind != fresh || k.hasPeer && seqnum.LessEq(o.end(), k.peerAck) {
+		return false
+	}
+	for n := range i {
+		if c := &m.recs[n]; n != a && m.own(n, o.side()) && c.flags&FlagRST == 0 && seqnum.Overlap(o.seq, o.end(), c.seq, c.end()) {
+			return false
+		}
+	}
+	return true
 }
 
 func (m *machine) judge(j int32, v receipt, by int32, why string) {
@@ -283,7 +329,14 @@ func (m *machine) proveArrivals(i int32, x int) bool {
 	}
 	for j := range i {
 		k := &m.marks[j]
-		if k.recv != notReceived || k.reason != whyResent || !m.own(j, 1-x) || k.refuter < 0 {
+		if k.recv != notReceived || !m.own(j, 1-x) || k.refuter < 0 {
+			continue
+		}
+		if k.reason == whySentAgain && m.acks(i, m.recs[j].end()) && m.onlyCopy(j, i) {
+			m.cameLate(j)
+			changed = true
+		}
+		if k.reason != whyResent {
 			continue
 		}
 		o := &m.recs[j]
@@ -305,6 +358,15 @@ func (m *machine) proveArrivals(i int32, x int) bool {
 		m.noteProven(j, by, i, 1-x, byD)
 	}
 	return changed
+}
+
+// cameLate: segment j was not lost but on its way for longer than usual: it
+// arrived after the copy that was thought to refute it.
+func (m *machine) cameLate(j int32) {
+	k := &m.marks[j]
+	k.until = k.refuter
+	m.judge(j, delayed, k.refuter, whyCrossed)
+	m.tellLate(j)
 }
 
 // dsackNames: with a D-SACK two copies arrived; the first copy in doubt is one
@@ -348,7 +410,7 @@ func (m *machine) notCovered(i int32, x int) bool {
 		if o.flags&FlagFIN == 0 {
 			continue
 		}
-		if r.at <= o.at+m.late(x) {
+		if m.sentBy(i) <= o.at+m.late(x) {
 			for n := j; n < i; n++ { // and what the peer sent after it
 				if q := &m.recs[n]; n == j || m.own(n, 1-x) && m.marks[n].recv != notReceived && q.pureACK() && q.seq == p.fin+1 {
 					m.marks[n].until = i

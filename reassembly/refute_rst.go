@@ -88,7 +88,7 @@ func (m *machine) refuteByRST(i int32, x int) bool {
 	if cause < 0 {
 		return false
 	}
-	changed := false
+	changed := m.closedBefore(cause, i, x)
 	if m.marks[cause].recv == notReceived && m.marks[cause].reason == whyResent {
 		m.judge(cause, ackOnly, i, whyRefusedRST) // it came, and drew the reset
 		changed = true
@@ -126,6 +126,28 @@ func (m *machine) refuteByRST(i int32, x int) bool {
 		}
 	}
 	return changed
+}
+
+// closedBefore: side x was in LAST-ACK, and answers the only ACK of its FIN that
+// has come since its last copy with a reset: it was CLOSED by then, so that an
+// earlier ACK thought lost only came late.
+func (m *machine) closedBefore(cause, i int32, x int) bool {
+	s := &m.snd[x]
+	if !s.hasFIN || m.doubts&someLost == 0 || m.e[x].find(tcpstate.LastAck) == nil || !m.acks(cause, s.fin+1) {
+		return false
+	}
+	for j := cause + 1; j < i; j++ {
+		if m.own(j, 1-x) {
+			return false
+		}
+	}
+	for j := cause - 1; j >= 0; j-- {
+		if k := &m.marks[j]; m.own(j, 1-x) && k.recv == notReceived && k.reason == whySentAgain && m.acks(j, s.fin+1) {
+			m.cameLate(j)
+			return true
+		}
+	}
+	return false
 }
 
 // tooLate: segment j found no connection at side x, nor did any later one that

@@ -94,6 +94,9 @@ func (s *sender) tick() int64 {
 	return min(max(dt/dv, int64(time.Millisecond)/2), int64(time.Second))
 }
 
+// tickKnown: enough of the timestamp clock was seen for tick to be its rate.
+func (s *sender) tickKnown() bool { return int32(s.tsMax-s.tsFirst) >= 64 }
+
 // slack is what a round trip to side x may take beyond its turn.
 func (m *machine) slack(x int) int64 {
 	return max(4*m.snd[x].rtt.variation(), 2*m.snd[x].tick(), leastSlack)

@@ -138,7 +138,12 @@ func checkLateACK(c *reassembly.Case) []reassembly.Finding {
 	return ofLosses(c, false,
 		func(l *reassembly.Loss) bool { return l.Kind == reassembly.LateACK },
 		func(l *reassembly.Loss) string {
-			if n := len(l.Carriers); n > 1 {
+			n := len(l.Carriers)
+			if n > 0 && l.Carriers[n-1] < l.Copy {
+				return fmt.Sprintf("The %s sent again (%s) %s after the ACK (%s) had passed the tap: that was held up behind it and came after all, as later packets show. Nothing was lost.",
+					l.Side, pkt(l.Copy), span(l.After), nums(l.Carriers))
+			}
+			if n > 1 {
 				return fmt.Sprintf("The %s sent again (%s) after %s what had arrived (%s): the ACK made from that passed only in %s. Nothing was lost.",
 					l.Side, pkt(l.Copy), span(l.After), pkt(l.Carriers[0]), pkt(l.Carriers[n-1]))
 			}
