@@ -6,16 +6,6 @@ import (
 	"testing"
 )
 
-// tuple fills the SYN of a connection by its number: every number is another
-// tuple, spread over many clients and servers.
-func tuple(s *Segment, n uint32) {
-	s.Src, s.Dst = IP{10: 255, 11: 255, 12: 10}, IP{10: 255, 11: 255, 12: 172, 13: 16}
-	binary.BigEndian.PutUint16(s.Src[14:], uint16(n/28000))
-	binary.BigEndian.PutUint16(s.Dst[14:], uint16(n%5000))
-	s.SrcPort, s.DstPort = uint16(32768+n%28000), 443
-	s.Flags, s.Seq, s.TTL, s.Window = FlagSYN, n*7919, 64, 65535
-}
-
 // probes counts the slots that a look-up of each connection in the table
 // touches: in the mean and at most; and the same for tuples that are not there.
 func probes(t *Tracker, absent []FlowKey) (mean, most, meanAbsent float64) {

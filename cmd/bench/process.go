@@ -66,7 +66,8 @@ func (s *series) sample(w *work) (Sample, error) {
 	fed := make(chan error, 1)
 	if feed != nil {
 		go func() {
-			_, err := load.Write(feed, w.Spec)
+			size, err := load.Write(feed, w.Spec)
+			w.Size = size
 			fed <- errors.Join(err, feed.Close())
 		}()
 	} else {
