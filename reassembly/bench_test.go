@@ -40,8 +40,8 @@ func BenchmarkLookUp(b *testing.B) {
 			for b.Loop() {
 				i = (i + 7919) % n // from one end of the table to the other
 				tuple(&s, i)
-				key, _ := KeyOf(&s, &tr.o)
-				if tr.lookup(tr.table.hash(&key), &key) == 0 {
+				scope, swapped := tr.o.scope(&s), isSwapped(&s)
+				if tr.lookup(tr.table.hashSegment(&s, swapped, scope), &s, swapped, scope) == 0 {
 					b.Fatal("not there")
 				}
 			}

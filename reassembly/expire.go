@@ -120,7 +120,10 @@ const evictedFull = "table full"
 // time up to which it is judged.
 func (t *Tracker) retire(i uint32, at int64, why string) {
 	c := t.conn(i)
-	if t.o.Emit != nil {
+	switch {
+	case t.workers != nil:
+		t.workers.add(t, t.leaving(i, at, why))
+	case t.o.Emit != nil:
 		r := t.leaving(i, at, why)
 		t.o.Emit(t.teller.tell(&r))
 	}
@@ -140,18 +143,18 @@ func (t *Tracker) retire(i uint32, at int64, why string) {
 	default:
 		t.table.remove(t.hashOf(i), i, t.hashOf)
 	}
-	t.drop(i)
+	t.drop(i, t.workers == nil)
 }
 
-// drop gives back what connection i holds.
-func (t *Tracker) drop(i uint32) {
+// drop takes connection i out of the slab; its log goes as well, if it is not
+// with a worker.
+func (t *Tracker) drop(i uint32, withLog bool) {
 	c := t.conn(i)
-	if c.long {
-		if len(t.longFree) >= machinesKept {
-			t.long[c.head] = new(machine)
-		}
-		t.longFree = append(t.longFree, c.head)
-	} else {
+	switch {
+	case !withLog:
+	case c.long:
+		t.freeLong(c.head)
+	default:
 		t.logs.release(c.head, c.recs)
 	}
 	if c.links != 0 {
@@ -164,7 +167,8 @@ func (t *Tracker) drop(i uint32) {
 	t.live--
 }
 
-// Close ends the trace and emits what is still in the table, oldest first.
+// Close ends the trace and emits what is still in the table, oldest first. When
+// it returns, all is emitted.
 func (t *Tracker) Close() {
 	t.over = true
 	left := make([]uint32, 0, t.live)
@@ -177,4 +181,15 @@ func (t *Tracker) Close() {
 	for _, i := range left {
 		t.retire(i, t.now, "")
 	}
+	if t.workers != nil {
+		t.workers.close()
+	}
+}
+
+// freeLong gives back machine n.
+func (t *Tracker) freeLong(n uint32) {
+	if len(t.longFree) >= machinesKept {
+		t.long[n] = new(machine)
+	}
+	t.longFree = append(t.longFree, n)
 }

@@ -1,7 +1,7 @@
 package reassembly
 
 import (
-	"bytes"
+	"encoding/binary"
 	"net/netip"
 )
 
@@ -18,20 +18,48 @@ type FlowKey struct {
 // KeyOf makes the key that a Tracker with these Options gives a segment; swapped
 // reports that the segment's source is B.
 func KeyOf(s *Segment, o *Options) (k FlowKey, swapped bool) {
-	c := bytes.Compare(s.Src[:], s.Dst[:])
-	if c > 0 || c == 0 && s.SrcPort > s.DstPort {
-		k = FlowKey{A: s.Dst, B: s.Src, APort: s.DstPort, BPort: s.SrcPort, V6: s.V6}
-		swapped = true
-	} else {
-		k = FlowKey{A: s.Src, B: s.Dst, APort: s.SrcPort, BPort: s.DstPort, V6: s.V6}
+	swapped = isSwapped(s)
+	return keyOf(s, swapped, o.scope(s)), swapped
+}
+
+func keyOf(s *Segment, swapped bool, scope uint64) FlowKey {
+	if swapped {
+		return FlowKey{A: s.Dst, B: s.Src, APort: s.DstPort, BPort: s.SrcPort, V6: s.V6, Scope: scope}
 	}
+	return FlowKey{A: s.Src, B: s.Dst, APort: s.SrcPort, BPort: s.DstPort, V6: s.V6, Scope: scope}
+}
+
+// is reports whether k is the key of a segment, without making that.
+func (k *FlowKey) is(s *Segment, swapped bool, scope uint64) bool {
+	if k.Scope != scope || k.V6 != s.V6 {
+		return false
+	}
+	if swapped {
+		return k.APort == s.DstPort && k.BPort == s.SrcPort && k.A == s.Dst && k.B == s.Src
+	}
+	return k.APort == s.SrcPort && k.BPort == s.DstPort && k.A == s.Src && k.B == s.Dst
+}
+
+// isSwapped reports that the lower endpoint of a segment is its destination.
+func isSwapped(s *Segment) bool {
+	a, b := binary.BigEndian.Uint64(s.Src[8:]), binary.BigEndian.Uint64(s.Dst[8:])
+	if s.V6 {
+		if c, d := binary.BigEndian.Uint64(s.Src[:]), binary.BigEndian.Uint64(s.Dst[:]); c != d {
+			return c > d
+		}
+	}
+	return a > b || a == b && s.SrcPort > s.DstPort
+}
+
+// scope is what of a segment tells connections of the same tuple apart.
+func (o *Options) scope(s *Segment) (scope uint64) {
 	if !o.NoKeyTunnel {
-		k.Scope = s.Tunnel
+		scope = s.Tunnel
 	}
 	if o.KeyVLAN {
-		k.Scope ^= uint64(s.VLAN) << 48
+		scope ^= uint64(s.VLAN) << 48
 	}
-	return k, swapped
+	return scope
 }
 
 // addrPort gives one endpoint as net/netip knows it.

@@ -142,7 +142,7 @@ func (t *Tracker) foldBack(i uint32, h uint64) {
 			}
 		})
 	}
-	t.drop(i)
+	t.drop(i, true)
 }
 
 // foldBack takes the segments cited of a next incarnation for the connection's own.

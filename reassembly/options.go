@@ -42,6 +42,9 @@ type Options struct {
 	// its eviction, or at the end of the trace. The Lifecycle is the receiver's.
 	Emit func(*Lifecycle)
 
+	// Parallel, if set, takes retired connections in place of Emit.
+	Parallel *Parallel
+
 	// Live lets Tracker.Changed tell connections before they retire.
 	Live bool
 }

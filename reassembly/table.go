@@ -25,27 +25,40 @@ func mix(a, b uint64) uint64 {
 	return hi ^ lo
 }
 
-func (t *table) hash(k *FlowKey) uint64 {
+// hash is of a key with these endpoints; low is the lower one, as in FlowKey.A.
+func (t *table) hash(low, high *IP, ports, scope uint64, v6 bool) uint64 {
 	w := binary.LittleEndian.Uint64
-	h := mix(w(k.A[8:])^t.seed[0], w(k.B[8:])^t.seed[1])
-	if k.V6 {
-		h = mix(h^w(k.A[:8]), w(k.B[:8])^t.seed[0])
+	h := mix(w(low[8:])^t.seed[0], w(high[8:])^t.seed[1])
+	if v6 {
+		h = mix(h^w(low[:8]), w(high[:8])^t.seed[0])
 	}
-	h = mix(h^k.Scope, t.seed[1]^(uint64(k.APort)<<16|uint64(k.BPort)))
+	h = mix(h^scope, t.seed[1]^ports)
 	return mix(h, t.seed[0])
 }
 
-// lookup returns the slab index of the newest conn of a key, 0 if there is none.
-func (t *Tracker) lookup(h uint64, k *FlowKey) uint32 {
+func (t *table) hashKey(k *FlowKey) uint64 {
+	return t.hash(&k.A, &k.B, uint64(k.APort)<<16|uint64(k.BPort), k.Scope, k.V6)
+}
+
+func (t *table) hashSegment(s *Segment, swapped bool, scope uint64) uint64 {
+	if swapped {
+		return t.hash(&s.Dst, &s.Src, uint64(s.DstPort)<<16|uint64(s.SrcPort), scope, s.V6)
+	}
+	return t.hash(&s.Src, &s.Dst, uint64(s.SrcPort)<<16|uint64(s.DstPort), scope, s.V6)
+}
+
+// lookup returns the slab index of the newest conn of a segment's key, 0 if
+// there is none.
+func (t *Tracker) lookup(h uint64, s *Segment, swapped bool, scope uint64) uint32 {
 	slots := t.table.slots
 	mask := uint64(len(slots) - 1)
 	for p := h & mask; ; p = (p + 1) & mask {
-		s := slots[p]
-		if s == 0 {
+		slot := slots[p]
+		if slot == 0 {
 			return 0
 		}
-		if s>>32 == h>>32 && t.conn(uint32(s)).key == *k {
-			return uint32(s)
+		if slot>>32 == h>>32 && t.conn(uint32(slot)).key.is(s, swapped, scope) {
+			return uint32(slot)
 		}
 	}
 }

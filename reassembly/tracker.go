@@ -51,8 +51,10 @@ type Tracker struct {
 	longFree  []uint32
 
 	teller  teller
+	workers *workers // nil: retired connections are told at once
 	streams streams
 	changes changes
+	fetched uint64
 }
 
 // NewTracker makes an empty Tracker.
@@ -66,12 +68,15 @@ func NewTracker(o Options) *Tracker {
 	for _, d := range t.o.HostMSL {
 		t.maxMSL = max(t.maxMSL, int64(d))
 	}
+	if t.o.Parallel != nil {
+		t.workers = newWorkers(t)
+	}
 	return t
 }
 
 func (t *Tracker) conn(i uint32) *conn { return t.conns.at(i) }
 
-func (t *Tracker) hashOf(i uint32) uint64 { return t.table.hash(&t.conn(i).key) }
+func (t *Tracker) hashOf(i uint32) uint64 { return t.table.hashKey(&t.conn(i).key) }
 
 // Open is the number of connections in the table.
 func (t *Tracker) Open() int { return t.live }
@@ -93,19 +98,22 @@ func (t *Tracker) Advance(now int64) {
 
 // Add takes the next segment in capture order.
 func (t *Tracker) Add(s *Segment) {
+	scope, swapped := t.o.scope(s), isSwapped(s)
 	t.Advance(s.Time)
-	key, fromB := KeyOf(s, &t.o)
-	h := t.table.hash(&key)
-	i := t.lookup(h, &key)
+	t.add(s, t.table.hashSegment(s, swapped, scope), swapped, scope)
+}
+
+func (t *Tracker) add(s *Segment, h uint64, swapped bool, scope uint64) {
+	i := t.lookup(h, s, swapped, scope)
 	if i == 0 {
 		if s.Quoted() {
 			return // an error about a connection that was not captured
 		}
-		i = t.open(key, fromB, h, 0)
+		i = t.open(keyOf(s, swapped, scope), swapped, h, 0)
 		t.log(i, s, 0, 0)
 		return
 	}
-	t.route(i, s, fromB, h)
+	t.route(i, s, swapped, h)
 }
 
 // open makes a new connection; old is the incarnation before it, if it is

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"sync/atomic"
 
 	"github.com/finwait/finwait/capture"
 	"github.com/finwait/finwait/reassembly"
+	"github.com/finwait/finwait/report"
 )
 
 // This file is the way of the data: frames are decoded into segments, segments
@@ -20,7 +22,11 @@ type analysis struct {
 	// retired is called after a packet that made connections retire.
 	retired func() error
 
+	workers int // goroutines that work out connections; below 2: one does all
+
 	decoder     *capture.Decoder
+	frame       capture.Frame
+	read        uint64
 	first, last int64  // ns, least and greatest time of a frame
 	filtered    uint64 // segments left out behind the decoder
 	interrupted bool
@@ -34,6 +40,9 @@ type sink interface {
 // run reads to the end of the capture, to the count, or until it is interrupted.
 // Damage of a file is no error here: trace tells it.
 func (a *analysis) run(o reassembly.Options, w sink) error {
+	if w, ok := w.(*report.Writer); ok && a.workers > 1 && a.retired == nil {
+		return a.parallel(o, w)
+	}
 	var failed error // of the report; the tracker has no use for it
 	news := false
 	o.Emit = func(l *reassembly.Lifecycle) {
@@ -42,9 +51,12 @@ func (a *analysis) run(o reassembly.Options, w sink) error {
 			failed = w.Add(l)
 		}
 	}
+	if a.retired == nil {
+		return a.batches(reassembly.NewTracker(o), func() error { return failed })
+	}
 	t := reassembly.NewTracker(o)
 	err := a.packets(t, func() error {
-		if failed == nil && news && a.retired != nil {
+		if failed == nil && news {
 			failed = a.retired()
 		}
 		news = false
@@ -57,42 +69,154 @@ func (a *analysis) run(o reassembly.Options, w sink) error {
 	return failed
 }
 
-// packets gives every packet to t, and calls after behind each.
+// parallel is run with several goroutines for what retires.
+func (a *analysis) parallel(o reassembly.Options, w *report.Writer) error {
+	var failed atomic.Pointer[error]
+	o.Parallel = &reassembly.Parallel{
+		Workers: a.workers,
+		Batch:   func() any { return new(report.Batch) },
+		Worker: func() func(*reassembly.Lifecycle, any) {
+			p := w.Preparer()
+			return func(l *reassembly.Lifecycle, batch any) { p.Prepare(l, batch.(*report.Batch)) }
+		},
+		Emit: func(batch any) {
+			b := batch.(*report.Batch)
+			if err := w.AddBatch(b); err != nil {
+				failed.CompareAndSwap(nil, &err)
+			}
+			b.Reset()
+		},
+	}
+	return a.batches(reassembly.NewTracker(o), func() error {
+		if err := failed.Load(); err != nil {
+			return *err
+		}
+		return nil
+	})
+}
+
+// packets gives every packet to t at once, and calls after behind each.
 func (a *analysis) packets(t *reassembly.Tracker, after func() error) error {
-	var f capture.Frame
 	var seg reassembly.Segment
 	a.decoder = a.choice.decoder()
-	for n := uint64(0); a.most == 0 || n < a.most; n++ {
-		err := a.in.Next(&f)
-		if a.stop.stopped() {
-			a.interrupted = true
-			return nil
-		}
-		if err != nil {
-			var damage *capture.Error
-			if err == io.EOF || errors.As(err, &damage) {
-				return nil
-			}
+	for {
+		if more, err := a.next(); !more {
 			return err
 		}
-		if n == 0 {
-			a.choice.begin(f.Time)
-			a.first, a.last = f.Time, f.Time
-		}
-		a.first, a.last = min(a.first, f.Time), max(a.last, f.Time)
-		if a.decoder.Decode(&f, &seg) == capture.NotSkipped {
+		if a.decoder.Decode(&a.frame, &seg) == capture.NotSkipped {
 			t.Add(&seg)
 			for a.decoder.More(&seg) {
 				t.Add(&seg)
 			}
 		} else {
-			t.Advance(f.Time)
+			t.Advance(a.frame.Time)
 		}
 		if err := after(); err != nil {
 			return err
 		}
 	}
-	return nil
+}
+
+// next reads the next frame, if one is to be read.
+func (a *analysis) next() (more bool, err error) {
+	if a.most != 0 && a.read == a.most {
+		return false, nil
+	}
+	f := &a.frame
+	err = a.in.Next(f)
+	if a.stop.stopped() {
+		a.interrupted = true
+		return false, nil
+	}
+	if err != nil {
+		var damage *capture.Error
+		if err == io.EOF || errors.As(err, &damage) {
+			return false, nil
+		}
+		return false, err
+	}
+	if a.read == 0 {
+		a.choice.begin(f.Time)
+		a.first, a.last = f.Time, f.Time
+	}
+	a.read++
+	a.first, a.last = min(a.first, f.Time), max(a.last, f.Time)
+	return true, nil
+}
+
+// batchesAhead is how many batches are on their way between reader and tracker.
+const batchesAhead = 6
+
+// batches gives every packet to t in batches, and closes it: with several
+// workers, one goroutine reads and decodes while another tracks. failed is asked
+// after each batch.
+func (a *analysis) batches(t *reassembly.Tracker, failed func() error) error {
+	a.decoder = a.choice.decoder()
+	if a.workers < 2 {
+		b := t.NewBatch()
+		for more := true; more; {
+			var err error
+			if more, err = a.fill(b); err != nil {
+				return err
+			}
+			t.AddBatch(b)
+			if err := failed(); err != nil {
+				return err
+			}
+		}
+		t.Close()
+		return failed()
+	}
+	full, empty := make(chan *reassembly.Batch, batchesAhead), make(chan *reassembly.Batch, batchesAhead)
+	for range batchesAhead {
+		empty <- t.NewBatch()
+	}
+	var unread error
+	go func() {
+		defer close(full)
+		for b := range empty {
+			more, err := a.fill(b)
+			full <- b
+			if !more {
+				unread = err
+				return
+			}
+		}
+	}()
+	for b := range full {
+		if failed() != nil {
+			break
+		}
+		t.AddBatch(b)
+		empty <- b
+	}
+	close(empty)
+	for range full { // the reader ends at its next batch
+	}
+	t.Close()
+	if unread != nil {
+		return unread
+	}
+	return failed()
+}
+
+// fill decodes frames into b until it is full.
+func (a *analysis) fill(b *reassembly.Batch) (more bool, err error) {
+	for {
+		for a.decoder.More(b.Next()) { // of the last frame, which had several
+			if b.Add() {
+				return true, nil
+			}
+		}
+		if more, err := a.next(); !more {
+			return false, err
+		}
+		if a.decoder.Decode(&a.frame, b.Next()) != capture.NotSkipped {
+			b.Advance(a.frame.Time)
+		} else if b.Add() {
+			return true, nil
+		}
+	}
 }
 
 func addr(ip reassembly.IP) netip.Addr { return netip.AddrFrom16(ip).Unmap() }

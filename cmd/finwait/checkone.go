@@ -111,11 +111,9 @@ func (f *flags) collect(in *capture.Reader, stop *interrupts, emit func(*report.
 		return v, err
 	}
 	a := &analysis{in: in, choice: choice, stop: stop, decoder: capture.NewDecoder(capture.DecoderOptions{})}
-	t := reassembly.NewTracker(o)
-	if err := a.packets(t, func() error { return nil }); err != nil {
+	if err := a.batches(reassembly.NewTracker(o), func() error { return nil }); err != nil {
 		return v, err
 	}
-	t.Close()
 	trace := a.trace()
 	v.Packets = trace.Quality.Frames
 	if v.Packets > 0 {

@@ -47,7 +47,7 @@ func (r *reading) columns(cmd *cobra.Command, paths []string, wordsAfterRead boo
 		return fmt.Errorf("writing the tables: %w", err)
 	}
 	defer w.Abort()
-	a := &analysis{in: in, choice: choice, most: r.count, stop: r.stop}
+	a := &analysis{in: in, choice: choice, most: r.count, stop: r.stop, workers: r.workers}
 	stopProgress := r.showProgress(in, &form, &output{to: r.out})
 	err = a.run(core, w)
 	stopProgress()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -33,6 +34,7 @@ type flags struct {
 	progress             string
 	key                  string
 	maxConnections       int
+	workers              int
 	halfOpen, idle, half time.Duration
 }
 
@@ -63,6 +65,7 @@ func (f *flags) register(c *cobra.Command) {
 	s.DurationVar(&f.idle, "idle-timeout", 24*time.Hour, "end an open connection after a silence of this `DURATION`")
 	s.DurationVar(&f.half, "half-closed-timeout", time.Hour, "end a connection with one FIN after a silence of this `DURATION`")
 	s.IntVar(&f.maxConnections, "max-connections", 4_000_000, "`N` connections are held at once; beyond that the one silent for the longest is evicted, and told so")
+	s.IntVar(&f.workers, "workers", 0, "`N` goroutines work out what retires, beside one that reads and one that tracks; 1: one does all; the report is the same (default: as many as there are processors)")
 
 	s.StringArrayVarP(&f.read, "read", "r", nil, "read this `FILE`, as tcpdump has it; the same as naming it")
 	s.Uint64VarP(&f.count, "count", "c", 0, "stop after `N` packets")
@@ -142,6 +145,12 @@ func (f *flags) tracker() (reassembly.Options, error) {
 		if d <= 0 {
 			return o, usagef("--%s-timeout: %s is not above zero", name, d)
 		}
+	}
+	if f.workers < 0 {
+		return o, usagef("--workers: %d is below zero", f.workers)
+	}
+	if f.workers == 0 {
+		f.workers = runtime.GOMAXPROCS(0)
 	}
 	if f.maxConnections <= 0 {
 		return o, usagef("--max-connections: %d is not above zero", f.maxConnections)

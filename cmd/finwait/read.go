@@ -93,7 +93,7 @@ func (r *reading) run(cmd *cobra.Command, paths []string, wordsAfterRead bool) e
 		return err
 	}
 	defer w.Abort()
-	a := &analysis{in: in, choice: choice, most: r.count, stop: r.stop}
+	a := &analysis{in: in, choice: choice, most: r.count, stop: r.stop, workers: r.workers}
 	if countStdin(paths) > 0 {
 		// Whoever reads our lines while tcpdump writes wants them at once.
 		a.retired = out.Flush

@@ -1,0 +1,120 @@
+package reassembly
+
+import "sync"
+
+// Parallel has retired connections worked out by several goroutines.
+type Parallel struct {
+	// Workers is the number of goroutines, at least 1.
+	Workers int
+	// Worker makes the function by which one of the goroutines takes Lifecycles:
+	// each is valid during the call only. What it makes of them it adds to batch.
+	Worker func() func(l *Lifecycle, batch any)
+	// Batch makes an empty batch.
+	Batch func() any
+	// Emit takes a batch in the order in which its connections retired, on a
+	// goroutine of its own, and leaves it empty for others.
+	Emit func(batch any)
+}
+
+// workers are the goroutines of Options.Parallel: jobs go from the Tracker to a
+// worker, in their order to Emit, and back. What a connection holds in the
+// Tracker's memory stays as it is until its job is back.
+type workers struct {
+	p       *Parallel
+	jobs    chan *job
+	ordered chan *job
+	idle    chan *job
+	now     *job // being filled
+	ended   sync.WaitGroup
+}
+
+// job is a run of retired connections.
+type job struct {
+	list  []leaving
+	freed [blockClasses][]uint32 // blocks of their logs
+	batch any
+	done  chan struct{}
+}
+
+const (
+	jobLen        = 64 // connections a job
+	jobsPerWorker = 4
+)
+
+func newWorkers(t *Tracker) *workers {
+	p := t.o.Parallel
+	n := p.Workers*jobsPerWorker + 1
+	w := &workers{p: p, jobs: make(chan *job, n), ordered: make(chan *job, n), idle: make(chan *job, n)}
+	for range n {
+		w.idle <- &job{list: make([]leaving, 0, jobLen), batch: p.Batch(), done: make(chan struct{}, 1)}
+	}
+	w.now = <-w.idle
+	for range p.Workers {
+		w.ended.Go(func() { w.work(t) })
+	}
+	w.ended.Go(w.emit)
+	return w
+}
+
+func (w *workers) work(t *Tracker) {
+	own := teller{o: &t.o}
+	take := w.p.Worker()
+	for j := range w.jobs {
+		for i := range j.list {
+			r := &j.list[i]
+			take(own.tell(r), j.batch)
+			if r.long == nil {
+				eachBlock(r.logs, r.c.head, r.c.recs, func(class int, block uint32, _ []rec) {
+					j.freed[class] = append(j.freed[class], block)
+				})
+			}
+		}
+		j.done <- struct{}{}
+	}
+}
+
+func (w *workers) emit() {
+	for j := range w.ordered {
+		<-j.done
+		w.p.Emit(j.batch)
+		w.idle <- j
+	}
+}
+
+// add gives a connection to the workers.
+func (w *workers) add(t *Tracker, r leaving) {
+	w.now.list = append(w.now.list, r)
+	if len(w.now.list) == jobLen {
+		w.send()
+		w.now = <-w.idle
+		w.now.reclaim(t)
+	}
+}
+
+func (w *workers) send() {
+	w.ordered <- w.now
+	w.jobs <- w.now
+}
+
+// reclaim gives back what a job's connections held.
+func (j *job) reclaim(t *Tracker) {
+	for class := range j.freed {
+		t.logs.free[class] = append(t.logs.free[class], j.freed[class]...)
+		j.freed[class] = j.freed[class][:0]
+	}
+	for i := range j.list {
+		if r := &j.list[i]; r.long != nil {
+			t.freeLong(r.c.head)
+		}
+	}
+	clear(j.list)
+	j.list = j.list[:0]
+}
+
+// close waits until all is emitted.
+func (w *workers) close() {
+	w.send()
+	close(w.jobs)
+	close(w.ordered)
+	w.ended.Wait()
+}
