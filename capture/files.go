@@ -142,6 +142,10 @@ func listDir(dir string) (found []candidate, other []string, err error) {
 	return found, other, nil
 }
 
+// SortPaths puts paths into the order in which Open takes the files of a
+// directory.
+func SortPaths(paths []string) { slices.SortFunc(paths, naturalCompare) }
+
 // naturalCompare orders strings with runs of digits compared as numbers.
 func naturalCompare(a, b string) int {
 	full := strings.Compare(a, b)

@@ -99,6 +99,8 @@ func (a *analysis) segments(w *capture.SegmentWriter) error {
 func (a *analysis) quality() capture.Quality {
 	q, told := a.decoder.Quality(), a.in.Skipped()
 	q.Add(&told)
+	q.Segments -= a.filtered
+	q.Skipped[capture.SkipFiltered] += a.filtered
 	return q
 }
 
