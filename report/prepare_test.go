@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
@@ -93,6 +94,34 @@ func prepared(t *testing.T, o Options, list []*reassembly.Lifecycle, goroutines,
 		t.Fatal(err)
 	}
 	return out.Bytes()
+}
+
+// TestSummaryOnly: the summary is that of the whole report but for what is listed.
+func TestSummaryOnly(t *testing.T) {
+	list := manyLives(3)
+	for _, format := range []Format{JSON, NDJSON} {
+		o := Options{Format: format}
+		whole := write(t, o, list...)
+		o.SummaryOnly = true
+		got := write(t, o, list...)
+		last := func(report []byte) string {
+			return string(report[bytes.LastIndex(report, []byte(`{"type":"summary"`)):])
+		}
+		want := strings.Replace(last(whole), `"listed":9`, `"listed":0`, 1)
+		if last(got) != want || bytes.Contains(got, []byte(`"type":"connection"`)) {
+			t.Errorf("%s: got\n%s\nwant at the end\n%s", format, got, want)
+		}
+		if format == JSON {
+			validate(t, got)
+		}
+	}
+	text, whole := write(t, Options{SummaryOnly: true}, list...), write(t, Options{}, list...)
+	if !bytes.HasPrefix(whole, text) || !bytes.HasPrefix(whole[len(text):], []byte("evidence")) {
+		t.Errorf("text: got\n%s\nwant the head of\n%s", text, whole)
+	}
+	if _, err := New(&failing{}, Options{Format: CSV, SummaryOnly: true}); err == nil {
+		t.Error("csv takes SummaryOnly")
+	}
 }
 
 // TestAddBatchAfterAnError gives the error again.

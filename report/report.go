@@ -37,6 +37,10 @@ type Options struct {
 	Top       int   // list at most so many connections; 0: all
 	Text      TextOptions
 
+	// SummaryOnly lists no connection, whatever is selected. CSV, which has no
+	// summary, does not take it.
+	SummaryOnly bool
+
 	Most    int    // connections that sorting takes; those beyond are only counted; 0: all
 	Hosts   int    // hosts, pairs of hosts and services that the summary tells apart; those with least are forgotten first; 0: 131072
 	Spill   int    // bytes that sorting may hold in memory; 0: DefaultSpill
@@ -79,6 +83,9 @@ func New(w io.Writer, o Options) (*Writer, error) {
 		o.Capture.Files = []CaptureFile{}
 	}
 	r := &Writer{o: o}
+	if o.SummaryOnly && o.Format == CSV {
+		return nil, errors.New("the format csv has no summary")
+	}
 	// Who asks for a fact by name wants to see it.
 	o.Text.Info = o.Text.Info || len(o.Selection.findings) > 0
 	r.o.Text.Info = o.Text.Info
@@ -89,7 +96,9 @@ func New(w io.Writer, o Options) (*Writer, error) {
 		if order == AsRetired {
 			order = BySeverity
 		}
-		r.out = newText(w, o.Text, o.Top)
+		t := newText(w, o.Text, o.Top)
+		t.summaryOnly = o.SummaryOnly
+		r.out = t
 	case JSON:
 		if order == AsRetired {
 			order = ByID
@@ -131,7 +140,7 @@ func (r *Writer) Add(l *reassembly.Lifecycle) error {
 // lists reports whether l is listed. Text lists only what has findings, unless
 // something was selected or all was asked for.
 func (o *Options) lists(l *reassembly.Lifecycle) bool {
-	if !o.Selection.Match(l) {
+	if o.SummaryOnly || !o.Selection.Match(l) {
 		return false
 	}
 	if o.Format != Text && o.Format != "" || o.Text.All || !o.Selection.Empty() {

@@ -32,6 +32,8 @@ type text struct {
 	top       int
 	listed    uint64
 	explained map[string]bool
+
+	summaryOnly bool
 }
 
 func newText(w io.Writer, o TextOptions, top int) *text {
@@ -258,7 +260,7 @@ func (t *text) quality(q *Quality) {
 // listing introduces the connections, with the key to the marks of their lanes.
 func (t *text) listing(c *Capture, s *Summary) {
 	switch {
-	case s.Connections == 0:
+	case s.Connections == 0 || t.summaryOnly:
 		return
 	case s.Listed == 0 && c.Selection != "":
 		t.row("listed", "no connection: "+c.Selection)

@@ -30,7 +30,7 @@ type flags struct {
 	minSeverity, sort    string
 	top                  int
 	all, quiet, noColor  bool
-	explain              bool
+	explain, summary     bool
 	progress             string
 	key                  string
 	maxConnections       int
@@ -185,6 +185,10 @@ func (f *flags) report() (report.Options, error) {
 	if o.Format != report.Text && f.explain {
 		return o, usagef("--explain is for the format text; 'finwait explain ID' tells what a finding means")
 	}
+	if err := f.checkSummary(o.Format); err != nil {
+		return o, err
+	}
+	o.SummaryOnly = f.summary
 	for _, expression := range f.only {
 		if err := o.Selection.Only(expression); err != nil {
 			return o, usagef("--only: %v", err)
@@ -207,4 +211,22 @@ func (f *flags) report() (report.Options, error) {
 		return o, usagef("--progress: %q is not auto, on or off", f.progress)
 	}
 	return o, nil
+}
+
+// registerSummary is the flag of a command that may leave out the connections.
+func (f *flags) registerSummary(c *cobra.Command) {
+	c.Flags().BoolVar(&f.summary, "summary", false, "the summary only, no connections: text, json and ndjson")
+}
+
+// checkSummary says what makes no sense together with --summary.
+func (f *flags) checkSummary(format report.Format) error {
+	switch {
+	case !f.summary:
+		return nil
+	case !slices.Contains([]report.Format{report.Text, report.JSON, report.NDJSON}, format):
+		return usagef("--summary is for the formats text, json and ndjson; %s is made of connections", format)
+	case f.all || f.explain || f.sort != "" || f.top > 0 || f.minSeverity != "" || len(f.only)+len(f.conn) > 0:
+		return usagef("--summary lists no connections: --all, --explain, --only, --conn, --min-severity, --sort and --top have nothing to choose from")
+	}
+	return nil
 }

@@ -21,6 +21,7 @@ import (
 func readInto(c *cobra.Command, s streams) {
 	f := new(flags)
 	f.register(c)
+	f.registerSummary(c)
 	f.registerBPF(c)
 	c.Args = cobra.ArbitraryArgs
 	c.RunE = func(cmd *cobra.Command, args []string) error {
