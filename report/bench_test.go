@@ -22,6 +22,21 @@ func BenchmarkNDJSON(b *testing.B) {
 	}
 }
 
+// What the text listing costs a connection, without its sorting.
+func BenchmarkText(b *testing.B) {
+	l := finalACKLost()
+	w, err := New(io.Discard, Options{Text: TextOptions{All: true}, Capture: capture()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	p, batch := w.Preparer(), new(Batch)
+	b.ReportAllocs()
+	for b.Loop() {
+		batch.Reset()
+		p.Prepare(l, batch)
+	}
+}
+
 func BenchmarkBuild(b *testing.B) {
 	l, builder := finalACKLost(), new(Builder)
 	b.ReportAllocs()

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -24,9 +25,18 @@ type laneRow struct {
 
 // laneRows merges the two histories. Each keeps its causal order; between them
 // packets decide, and time where there is no packet.
-func laneRows(c *Connection) []laneRow {
-	client, server := laneSteps(&c.Endpoints.Client), laneSteps(&c.Endpoints.Server)
-	var rows []laneRow
+func laneRows(c *Connection) []laneRow { return new(laneMerger).rows(c) }
+
+// laneMerger uses its memory again: rows are valid until the next call.
+type laneMerger struct {
+	steps  [2][]laneStep
+	merged []laneRow
+}
+
+func (m *laneMerger) rows(c *Connection) []laneRow {
+	m.steps[0] = appendLaneSteps(m.steps[0][:0], &c.Endpoints.Client)
+	m.steps[1] = appendLaneSteps(m.steps[1][:0], &c.Endpoints.Server)
+	client, server, rows := m.steps[0], m.steps[1], m.merged[:0]
 	for len(client) > 0 || len(server) > 0 {
 		switch {
 		case len(client) == 0:
@@ -41,14 +51,17 @@ func laneRows(c *Connection) []laneRow {
 			rows, client = append(rows, laneRow{[2]*laneStep{&client[0], nil}}), client[1:]
 		}
 	}
+	m.merged = rows
 	return rows
 }
 
 // laneSteps puts the withdrawn steps of an endpoint among those that stand.
-func laneSteps(e *Endpoint) []laneStep {
-	list := make([]laneStep, 0, len(e.History)+len(e.Withdrawn))
-	for _, s := range e.History {
-		list = append(list, laneStep{Step: s})
+func laneSteps(e *Endpoint) []laneStep { return appendLaneSteps(nil, e) }
+
+func appendLaneSteps(list []laneStep, e *Endpoint) []laneStep {
+	list = slices.Grow(list, len(e.History)+len(e.Withdrawn))
+	for i := range e.History {
+		list = append(list, laneStep{Step: e.History[i]})
 	}
 	for _, w := range e.Withdrawn {
 		s := laneStep{
@@ -59,7 +72,7 @@ func laneSteps(e *Endpoint) []laneStep {
 		for i < len(list) && !s.before(&list[i]) {
 			i++
 		}
-		list = append(list[:i], append([]laneStep{s}, list[i:]...)...)
+		list = slices.Insert(list, i, s)
 	}
 	return list
 }
@@ -116,8 +129,9 @@ func (s *laneStep) mark() string {
 }
 
 // extras are the words that tell more of a step than its event.
-func (s *laneStep) extras() []string {
-	var words []string
+func (s *laneStep) extras() []string { return s.appendExtras(nil) }
+
+func (s *laneStep) appendExtras(words []string) []string {
 	if len(s.ConfirmedBy) > 0 {
 		words = append(words, "confirmed by "+packetList(s.ConfirmedBy, s.ConfirmedByFiles))
 	}
@@ -158,58 +172,71 @@ func (r *laneRow) at() Time {
 }
 
 // packet names the packet of the row, "" if there is none.
-func (r *laneRow) packet() string {
+func (r *laneRow) packet() string { return string(r.appendPacket(nil)) }
+
+func (r *laneRow) appendPacket(b []byte) []byte {
 	for _, s := range r.side {
 		if s != nil && s.Packet != 0 && s.Packet != NoPacket {
-			return packetName(s.Packet, s.File)
+			return appendPacketName(b, s.Packet, s.File)
 		}
 	}
-	return ""
+	return b
 }
 
-// words tell what happened. A segment that moved both endpoints is an arrow.
-func (r *laneRow) words() string {
+// appendWords tells what happened. A segment that moved both endpoints is an arrow.
+func (r *laneRow) appendWords(b []byte) []byte {
+	var room [8]string
+	extras := room[:0]
+	from := len(b)
 	client, server := r.side[0], r.side[1]
-	var event string
-	var extras []string
 	switch {
 	case client != nil && server != nil:
 		what, fromClient, act := client.act()
 		switch {
 		case !act:
-			event = client.Event
+			b = append(b, clean(client.Event)...)
 		case fromClient:
-			event = what + " ->"
+			b = append(append(b, clean(what)...), " ->"...)
 		default:
-			event = "<- " + what
+			b = append(append(b, "<- "...), clean(what)...)
 		}
-		for i, s := range r.side {
-			side := [2]string{"client", "server"}[i]
-			for _, word := range s.extras() {
-				extras = append(extras, side+": "+word)
-			}
+		extras = client.appendExtras(extras)
+		for i := range extras {
+			extras[i] = "client: " + extras[i]
+		}
+		n := len(extras)
+		extras = server.appendExtras(extras)
+		for i := range extras[n:] {
+			extras[n+i] = "server: " + extras[n+i]
 		}
 	case client != nil:
-		event, extras = client.Event, client.extras()
+		b, extras = append(b, clean(client.Event)...), client.appendExtras(extras)
 	default:
-		event, extras = server.Event, server.extras()
+		b, extras = append(b, clean(server.Event)...), server.appendExtras(extras)
 	}
-	if event == "" {
-		return strings.Join(extras, ", ")
+	for _, word := range extras {
+		if len(b) > from {
+			b = append(b, ", "...)
+		}
+		b = append(b, word...)
 	}
-	return strings.Join(append([]string{clean(event)}, extras...), ", ")
+	return b
 }
 
 // packetName is N, or FILE:N where there are several files.
-func packetName(n Number, file int) string {
-	name := strconv.FormatUint(uint64(n), 10)
+func packetName(n Number, file int) string { return string(appendPacketName(nil, n, file)) }
+
+func appendPacketName(b []byte, n Number, file int) []byte {
 	if file > 0 {
-		return strconv.Itoa(file) + ":" + name
+		b = append(strconv.AppendInt(b, int64(file), 10), ':')
 	}
-	return name
+	return strconv.AppendUint(b, uint64(n), 10)
 }
 
 func packetList(numbers []Number, files []int) string {
+	if len(numbers) == 1 && len(files) == 0 {
+		return packetName(numbers[0], 0)
+	}
 	words := make([]string, len(numbers))
 	for i, n := range numbers {
 		file := 0

@@ -97,6 +97,13 @@ func padLeft(s string, width int) string {
 
 // clean takes out what a terminal would obey: names of files may hold anything.
 func clean(s string) string {
+	plain := true
+	for i := range len(s) {
+		plain = plain && s[i] >= ' ' && s[i] <= '~'
+	}
+	if plain {
+		return s
+	}
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) && string(r) != glue {
 			return unicode.ReplacementChar
@@ -106,24 +113,29 @@ func clean(s string) string {
 }
 
 // thousands prints 1234567 as 1,234,567.
-func thousands(n uint64) string {
-	digits := strconv.FormatUint(n, 10)
-	var b strings.Builder
+func thousands(n uint64) string { return string(appendThousands(nil, n)) }
+
+func appendThousands(b []byte, n uint64) []byte {
+	var room [20]byte
+	digits := strconv.AppendUint(room[:0], n, 10)
 	for i, d := range digits {
 		if i > 0 && (len(digits)-i)%3 == 0 {
-			b.WriteByte(',')
+			b = append(b, ',')
 		}
-		b.WriteRune(d)
+		b = append(b, d)
 	}
-	return b.String()
+	return b
 }
 
 // plural prints "1 packet", "2 packets".
-func plural(n uint64, noun string) string {
-	if n == 1 {
-		return "1" + glue + noun
+func plural(n uint64, noun string) string { return string(appendPlural(nil, n, noun)) }
+
+func appendPlural(b []byte, n uint64, noun string) []byte {
+	b = append(append(appendThousands(b, n), glue...), noun...)
+	if n != 1 {
+		b = append(b, 's')
 	}
-	return thousands(n) + glue + noun + "s"
+	return b
 }
 
 // span prints a length of time as people say it, in the finest unit that is

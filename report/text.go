@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/finwait/finwait/reassembly/anomaly"
@@ -34,6 +35,9 @@ type text struct {
 	explained map[string]bool
 
 	summaryOnly bool
+
+	lanesOf laneMerger
+	line    []byte // what is put together for one line
 }
 
 func newText(w io.Writer, o TextOptions, top int) *text {
@@ -295,11 +299,18 @@ func (t *text) end(s *Summary) error {
 }
 
 // String is the address as it stands in URLs: [::1]:80.
-func (a Address) String() string {
-	if a.IP.Is6() {
-		return fmt.Sprintf("[%s]:%d", a.IP, a.Port)
+func (a Address) String() string { return string(a.appendText(nil)) }
+
+func (a Address) appendText(b []byte) []byte {
+	switch {
+	case a.IP.Is6():
+		b = append(a.IP.AppendTo(append(b, '[')), ']')
+	case a.IP.IsValid():
+		b = a.IP.AppendTo(b)
+	default:
+		b = append(b, a.IP.String()...)
 	}
-	return fmt.Sprintf("%s:%d", a.IP, a.Port)
+	return strconv.AppendUint(append(b, ':'), uint64(a.Port), 10)
 }
 
 // pressureTold is the share of the ephemeral ports from which on the text tells it.

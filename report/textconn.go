@@ -58,39 +58,56 @@ func (t *text) connection(printed []byte) error {
 }
 
 func (t *text) tuple(c *Connection) {
-	t.printf("\n%s  %s\n", t.paint(bold, fmt.Sprintf("#%d  %s -> %s", c.ID, c.Client, c.Server)),
-		t.paint(dim, fmt.Sprintf("tcp.stream eq %d", c.Wireshark.Stream)))
-	closed := "closed " + string(c.Close.Kind)
+	t.b.WriteByte('\n')
+	b := append(strconv.AppendUint(append(t.line[:0], '#'), c.ID, 10), "  "...)
+	b = c.Server.appendText(append(c.Client.appendText(b), " -> "...))
+	t.b.WriteString(t.paint(bold, string(b)))
+	b = strconv.AppendUint(append(b[:0], "tcp.stream eq "...), c.Wireshark.Stream, 10)
+	t.put("  ", t.paint(dim, string(b)), "\n")
+
+	b = append(append(b[:0], "opened "...), c.Open.Kind...)
+	b = append(b, " at "...)
+	from := len(b)
+	b = c.Start.AppendTo(b)
+	b = append(b[:from], b[from+len("2006-01-02T"):from+len("2006-01-02T15:04:05.000000")]...)
 	switch {
 	case c.Close.Kind == "none":
-		closed = "not closed"
-	case c.Close.First == "client" || c.Close.First == "server":
-		closed += " (" + string(c.Close.First) + " first)"
+		b = append(b, ", not closed"...)
+	default:
+		b = append(append(b, ", closed "...), c.Close.Kind...)
+		if c.Close.First == "client" || c.Close.First == "server" {
+			b = append(append(append(b, " ("...), c.Close.First...), " first)"...)
+		}
 	}
 	if c.Close.Reason != "" {
-		closed += ": " + clean(c.Close.Reason)
+		b = append(append(b, ": "...), clean(c.Close.Reason)...)
 	}
-	start := c.Start.String()
-	words := []string{
-		fmt.Sprintf("opened %s at %s", c.Open.Kind, start[len("2006-01-02T"):len("2006-01-02T15:04:05.000000")]),
-		closed, span(Seconds(max(c.End-c.Start, 0))), plural(c.Packets, "packet"),
-	}
+	b = append(append(b, ", "...), span(Seconds(max(c.End-c.Start, 0)))...)
+	b = appendPlural(append(b, ", "...), c.Packets, "packet")
 	if c.RoleGuessed {
-		words = append(words, "client and server are guessed")
+		b = append(b, ", client and server are guessed"...)
 	}
 	if c.OneSided {
-		words = append(words, "one direction only")
+		b = append(b, ", one direction only"...)
 	}
 	if c.MPTCP {
-		words = append(words, "subflow of Multipath TCP")
+		b = append(b, ", subflow of Multipath TCP"...)
 	}
 	if c.Reuses != 0 {
-		words = append(words, fmt.Sprintf("reuses the tuple of #%d", c.Reuses))
+		b = strconv.AppendUint(append(b, ", reuses the tuple of #"...), c.Reuses, 10)
 	}
 	if c.ReusedBy != 0 {
-		words = append(words, fmt.Sprintf("its tuple is reused by #%d", c.ReusedBy))
+		b = strconv.AppendUint(append(b, ", its tuple is reused by #"...), c.ReusedBy, 10)
 	}
-	t.block("    ", strings.Join(words, ", "))
+	t.line = b
+	t.paragraph("    ", b)
+}
+
+// put prints its parts one after another.
+func (t *text) put(parts ...string) {
+	for _, p := range parts {
+		t.b.WriteString(p)
+	}
 }
 
 // block prints text with an indent, broken at the width.
@@ -100,31 +117,42 @@ func (t *text) block(indent, text string) {
 		width = max(t.Width-len(indent), 20)
 	}
 	for _, line := range wrap(text, width) {
-		t.printf("%s%s\n", indent, line)
+		t.put(indent, line, "\n")
 	}
+}
+
+// paragraph is block for what was put together.
+func (t *text) paragraph(indent string, text []byte) {
+	if t.Width > 0 {
+		t.block(indent, string(text))
+		return
+	}
+	t.b.WriteString(indent)
+	t.b.Write(text)
+	t.b.WriteByte('\n')
 }
 
 const findingIndent = "           "
 
 func (t *text) finding(f *Finding) {
-	words := []string{}
+	t.put("  ", t.severity(f.Severity, pad(string(f.Severity), 7)), "  ", t.paint(bold, string(f.ID)), "  ")
 	if f.Endpoint != "" {
-		words = append(words, string(f.Endpoint))
+		t.put(string(f.Endpoint), ", ")
 	}
 	if f.Where != "" {
-		words = append(words, string(f.Where))
+		t.put(string(f.Where), ", ")
 	}
-	words = append(words, string(f.Confidence))
+	t.put(string(f.Confidence))
 	if f.Verdict != "" {
-		words = append(words, f.Verdict)
+		t.put(", ", f.Verdict)
 	}
-	t.printf("  %s  %s  %s\n", t.severity(f.Severity, pad(string(f.Severity), 7)), t.paint(bold, string(f.ID)), strings.Join(words, ", "))
+	t.put("\n")
 	t.block(findingIndent, clean(f.Detail))
 	for i := range f.Measures {
-		t.printf("%s%s\n", findingIndent, f.Measures[i].words())
+		t.put(findingIndent, f.Measures[i].words(), "\n")
 	}
 	for _, line := range t.displayFilters(f) {
-		t.printf("%s%s\n", findingIndent, t.paint(dim, line))
+		t.put(findingIndent, t.paint(dim, line), "\n")
 	}
 	if t.Explain {
 		t.b.WriteByte(explainMark)
@@ -207,97 +235,135 @@ func joinNumbers(list []Number, separator string) string {
 
 // lanes prints a row for each step: when, which packet, the state of either side.
 func (t *text) lanes(c *Connection) {
-	rows := laneRows(c)
+	rows := t.lanesOf.rows(c)
 	if len(rows) == 0 {
 		return
 	}
 	const lane = len("SYN-RECEIVED") + 2 // a state and its mark
-	times := make([]string, len(rows))
 	timeWidth, packetWidth := len("time"), len("packet")
 	for i := range rows {
-		if at := rows[i].at(); at != 0 {
-			times[i] = fmt.Sprintf("%+.6f", float64(at-c.Start)/nsPerSecond)
-		}
-		timeWidth = max(timeWidth, len(times[i]))
-		packetWidth = max(packetWidth, len(rows[i].packet()))
+		timeWidth = max(timeWidth, len(rows[i].appendTime(t.line[:0], c.Start)))
+		packetWidth = max(packetWidth, len(rows[i].appendPacket(t.line[:0])))
 	}
+	b := appendLeft(append(t.line[:0], "  "...), []byte("time"), timeWidth)
+	b = appendLeft(append(b, "  "...), []byte("packet"), packetWidth)
+	b = append(appendSpaces(append(b, "  client"...), lane-len("client")), "  server"...)
+	b = append(appendSpaces(b, lane-len("server")), "  event"...)
+	t.put("\n", t.paint(dim, string(b)), "\n")
 	indent := 2 + timeWidth + 2 + packetWidth + 2 + lane + 2 + lane + 2
-	t.printf("\n%s\n", t.paint(dim, fmt.Sprintf("  %s  %s  %s  %s  event", padLeft("time", timeWidth), padLeft("packet", packetWidth), pad("client", lane), pad("server", lane))))
+	var room [64]byte
 	for i := range rows {
 		r := &rows[i]
-		width := 0
-		if t.Width > 0 {
-			width = max(t.Width-indent, 20)
+		b = appendLeft(append(b[:0], "  "...), r.appendTime(room[:0], c.Start), timeWidth)
+		b = appendLeft(append(b, "  "...), r.appendPacket(room[:0]), packetWidth)
+		b = t.appendCell(append(b, "  "...), r.side[0], lane)
+		b = append(t.appendCell(append(b, "  "...), r.side[1], lane), "  "...)
+		if t.Width == 0 {
+			b = r.appendWords(b)
+			t.b.Write(bytes.TrimRight(b, " "))
+			t.b.WriteByte('\n')
+			continue
 		}
-		for j, line := range wrap(r.words(), width) {
+		for j, line := range wrap(string(r.appendWords(nil)), max(t.Width-indent, 20)) {
 			if j > 0 {
-				t.printf("%s%s\n", strings.Repeat(" ", indent), line)
-				continue
+				b = appendSpaces(b[:0], indent)
 			}
-			row := fmt.Sprintf("  %s  %s  %s  %s  %s", padLeft(times[i], timeWidth), padLeft(r.packet(), packetWidth),
-				t.cell(r.side[0], lane), t.cell(r.side[1], lane), line)
-			t.printf("%s\n", strings.TrimRight(row, " "))
+			b = append(b, line...)
+			if j == 0 {
+				b = bytes.TrimRight(b, " ")
+			}
+			t.b.Write(append(b, '\n'))
 		}
 	}
+	t.line = b
 }
 
-// cell is one state in its lane, coloured by how sure it is.
-func (t *text) cell(s *laneStep, width int) string {
-	if s == nil {
-		return pad("", width)
+// appendLeft appends words with spaces before them to a width.
+func appendLeft(b, words []byte, width int) []byte {
+	return append(appendSpaces(b, width-len(words)), words...)
+}
+
+func appendSpaces(b []byte, n int) []byte {
+	for range n {
+		b = append(b, ' ')
 	}
-	text := pad(string(s.State), width-2) + " " + s.mark()
-	fill := strings.Repeat(" ", max(0, width-columns(text)))
+	return b
+}
+
+// appendTime is when the row happened, in seconds after the connection's start.
+func (r *laneRow) appendTime(b []byte, start Time) []byte {
+	at := r.at()
+	if at == 0 {
+		return b
+	}
+	after := float64(at-start) / nsPerSecond
+	if after >= 0 {
+		b = append(b, '+')
+	}
+	return strconv.AppendFloat(b, after, 'f', 6, 64)
+}
+
+// appendCell appends one state in its lane, coloured by how sure it is.
+func (t *text) appendCell(b []byte, s *laneStep, width int) []byte {
+	if s == nil {
+		return appendSpaces(b, width)
+	}
+	code := ""
 	switch {
 	case s.withdrawn:
-		return t.paint(red, text) + fill
+		code = red
 	case s.Evidence == "observed" || s.Evidence == "confirmed":
-		return t.paint(green, text) + fill
+		code = green
 	}
-	return text + fill
+	if !t.on || code == "" {
+		from := len(b)
+		b = append(appendSpaces(append(b, s.State...), width-1-len(s.State)), s.mark()...)
+		return appendSpaces(b, width-(len(b)-from))
+	}
+	return append(b, t.paint(code, pad(string(s.State), width-2)+" "+s.mark())...)
 }
 
 // outcome says how an endpoint stood at the end and what it sent.
 func (t *text) outcome(side string, e *Endpoint) {
-	state := string(e.State)
-	if e.Evidence != "" {
-		state += ", " + string(e.Evidence)
-	}
+	b := append(append(t.line[:0], side...), ": "...)
 	if e.Undetermined {
-		state = "undetermined, last known " + string(e.State)
+		b = append(append(b, "undetermined, last known "...), e.State...)
+	} else {
+		b = append(b, e.State...)
+		if e.Evidence != "" {
+			b = append(append(b, ", "...), e.Evidence...)
+		}
 	}
 	if e.MayBe != "" {
-		state += ", may be " + string(e.MayBe) + " by now"
+		b = append(append(append(b, ", may be "...), e.MayBe...), " by now"...)
 	}
 	if l := e.TimeWaitLeft; l.InTimeWait {
+		b = append(append(b, ", "...), span(l.Least)...)
 		if l.Least != l.Most {
-			state += fmt.Sprintf(", %s to %s of 2MSL left", span(l.Least), span(l.Most))
-		} else {
-			state += fmt.Sprintf(", %s of 2MSL left", span(l.Least))
+			b = append(append(b, " to "...), span(l.Most)...)
 		}
+		b = append(b, " of 2MSL left"...)
 	}
-	words := []string{plural(e.Packets, "packet"), plural(e.Bytes, "byte")}
-	for _, c := range []struct {
-		n    uint64
-		noun string
-	}{
-		{e.Retransmissions, "retransmission"}, {e.DuplicateACKs, "duplicate ACK"},
-		{e.OutOfOrder, "packet out of order,packets out of order"}, {e.ZeroWindows, "zero window"},
-	} {
-		if c.n > 0 {
-			one, many, irregular := strings.Cut(c.noun, ",")
-			switch {
-			case irregular && c.n == 1:
-				words = append(words, "1 "+one)
-			case irregular:
-				words = append(words, thousands(c.n)+" "+many)
-			default:
-				words = append(words, plural(c.n, c.noun))
-			}
-		}
+	b = appendPlural(append(b, "; sent "...), e.Packets, "packet")
+	b = appendPlural(append(b, ", "...), e.Bytes, "byte")
+	if e.Retransmissions > 0 {
+		b = appendPlural(append(b, ", "...), e.Retransmissions, "retransmission")
+	}
+	if e.DuplicateACKs > 0 {
+		b = appendPlural(append(b, ", "...), e.DuplicateACKs, "duplicate ACK")
+	}
+	switch n := e.OutOfOrder; {
+	case n == 1:
+		b = append(b, ", 1 packet out of order"...)
+	case n > 1:
+		b = append(appendThousands(append(b, ", "...), n), " packets out of order"...)
+	}
+	if e.ZeroWindows > 0 {
+		b = appendPlural(append(b, ", "...), e.ZeroWindows, "zero window")
 	}
 	if e.RTT.Samples > 0 {
-		words = append(words, fmt.Sprintf("round trip from the tap %s", span(e.RTT.Mean)))
+		b = append(append(b, ", round trip from the tap "...), span(e.RTT.Mean)...)
 	}
-	t.block("  ", fmt.Sprintf("%s: %s; sent %s", side, state, strings.Join(words, ", ")))
+	t.line = b
+	t.paragraph("  ", b)
 }
