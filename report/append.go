@@ -294,12 +294,31 @@ var plain = func() (p [256]bool) {
 	return p
 }()
 
-// appendString prints plain ASCII at once and leaves the rest to encoding/json.
-func appendString(b []byte, s string) []byte {
+// isPlain reports whether all bytes are plain, eight at a time.
+func isPlain(s string) bool {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	for ; len(s) >= 8; s = s[8:] {
+		w := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+		quote, backslash := w^ones*'"', w^ones*'\\'
+		// The high bit of a byte: it is below ' ', above 0x7e, a quote or a
+		// backslash. A borrow can only add a byte beyond one that has it.
+		if (w|(w+ones)|(w-ones*' ')|(quote-ones)|(backslash-ones))&high != 0 {
+			return false
+		}
+	}
 	for i := range len(s) {
 		if !plain[s[i]] {
-			return appendEscaped(b, s)
+			return false
 		}
+	}
+	return true
+}
+
+// appendString prints plain ASCII at once and leaves the rest to encoding/json.
+func appendString(b []byte, s string) []byte {
+	if !isPlain(s) {
+		return appendEscaped(b, s)
 	}
 	b = append(append(b, '"'), s...)
 	return append(b, '"')

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/finwait/finwait/reassembly/tcpstate"
@@ -28,7 +29,7 @@ const (
 func (t Time) AppendTo(b []byte) []byte {
 	sec, frac := floorDiv(int64(t), nsPerSecond)
 	day, rest := floorDiv(sec, secondsPerDay)
-	year, month, dom := civil(day)
+	year, month, dom := date(day)
 	n := len(b)
 	b = append(b, "0000-00-00T00:00:00.000000000Z"...)
 	p := b[n:]
@@ -85,6 +86,21 @@ func (t *Time) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// lastDay is the day that date was asked for last, from its 32nd bit on, and its
+// year, month and day: nearly all times of a report are of the same day.
+var lastDay atomic.Uint64
+
+func date(day int64) (year, month, dom int64) {
+	if d := lastDay.Load(); d>>32 == uint64(day) && d != 0 {
+		return int64(d >> 16 & 0xffff), int64(d >> 8 & 0xff), int64(d & 0xff)
+	}
+	year, month, dom = civil(day)
+	if day >= 0 { // and below 1<<17: ns since 1970 are 64 bits
+		lastDay.Store(uint64(day)<<32 | uint64(year)<<16 | uint64(month)<<8 | uint64(dom))
+	}
+	return year, month, dom
+}
+
 // civil is the Gregorian date of a day counted from 1970-01-01. The years begin
 // in March, so that the leap day is the last of its year.
 func civil(day int64) (year, month, dom int64) {
@@ -130,6 +146,9 @@ func (s Seconds) AppendTo(b []byte) []byte {
 	n := len(b)
 	b = append(b, ".000000000"...)
 	put9(b[n+1:], uint32(frac))
+	if frac%1000 == 0 { // most captures have µs
+		b = b[:len(b)-3]
+	}
 	for b[len(b)-1] == '0' {
 		b = b[:len(b)-1]
 	}
@@ -229,8 +248,8 @@ func (s *StateTimes) appendJSON(b []byte) []byte {
 		if b[len(b)-1] != '{' {
 			b = append(b, ',')
 		}
-		b = appendString(b, tcpstate.State(state).String())
-		b = spent.AppendTo(append(b, ':'))
+		b = append(append(append(b, '"'), tcpstate.State(state).String()...), `":`...)
+		b = spent.AppendTo(b)
 	}
 	return append(b, '}')
 }

@@ -1,9 +1,11 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"time"
 )
@@ -66,6 +68,42 @@ func TestValuesReadBack(t *testing.T) {
 	for _, bad := range []string{`{"S":{"OPEN":1}}`, `{"T":"xyz"}`, `{"N":[-1]}`, `{"L":["a"]}`, `{"L":[[1,"x"]]}`} {
 		if err := json.Unmarshal([]byte(bad), &out); err == nil {
 			t.Errorf("%s was taken", bad)
+		}
+	}
+}
+
+// TestTimesOfOtherDays: the day that is kept for the next time is no other's.
+func TestTimesOfOtherDays(t *testing.T) {
+	var wait sync.WaitGroup
+	for g := range 4 {
+		wait.Go(func() {
+			for i := range 2000 {
+				at := time.Unix(int64(i%5-1)*secondsPerDay*int64(1+g*5000)+int64(i), 7).UTC()
+				if got, want := Time(at.UnixNano()).String(), at.Format("2006-01-02T15:04:05.000000000Z"); got != want {
+					t.Errorf("%s, want %s", got, want)
+					return
+				}
+			}
+		})
+	}
+	wait.Wait()
+}
+
+// TestIsPlain: every byte at every place of a word is judged as it is alone.
+func TestIsPlain(t *testing.T) {
+	for length := range 20 {
+		word := bytes.Repeat([]byte("~ !#[]"), 4)[:length]
+		if !isPlain(string(word)) {
+			t.Errorf("%q is not plain", word)
+		}
+		for place := range word {
+			for c := range 256 {
+				w := bytes.Clone(word)
+				w[place] = byte(c)
+				if isPlain(string(w)) != plain[c] {
+					t.Fatalf("%q: byte %#x is plain: %v", w, c, !plain[c])
+				}
+			}
 		}
 	}
 }
