@@ -292,8 +292,8 @@ func (m *machine) arriveMissedFIN(i int32, x int) {
 // confirmInferredFIN: a FIN that was only inferred before is now seen (rule 6).
 func (m *machine) confirmInferredFIN(i int32, x int) {
 	e, r, p := &m.e[x], &m.recs[i], &m.snd[1-x]
-	if !m.marks[i].tsNew && p.hasFIN && m.acks(i, p.fin+1) {
-		return // it may only have been overtaken, and sent after the peer's FIN came
+	if p.hasFIN && m.acks(i, p.fin+1) {
+		return // it may have been sent first when the peer's FIN had come: a copy of that drew the ACK
 	}
 	for j := range e.steps {
 		st := &e.steps[j]

@@ -86,7 +86,8 @@ func (m *machine) provesCloseWait(i int32, x int) bool {
 // missedBefore: an earlier segment showed that a FIN of side x was missed.
 func (m *machine) missedBefore(i int32, x int) bool {
 	for j := range i {
-		if m.marks[j].ownFINMissed() && m.recs[j].side() == x {
+		own := m.recs[j].side() == x
+		if k := &m.marks[j]; own && k.ownFINMissed() || !own && k.missed == missedByCapture {
 			return true
 		}
 	}

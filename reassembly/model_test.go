@@ -102,6 +102,9 @@ var regressions = []struct {
 	{1882588039921004, "a FIN without data waited for the congestion window; the ACK before was lost"},
 	{1882588039884863, "a close that waited behind data since before the capture"},
 	{1882595121957285, "an overtaken FIN of the same timestamp tick as its ACK is no copy of one missed"},
+	{1882597915369142, "a FIN lost before the tap may have been sent in CLOSE-WAIT, although a pure ACK shows it first"},
+	{1882597915382078, "the same at the client, after reordered data"},
+	{1882597915387015, "a FIN that the capture missed, and whose copy covers the peer's, proves no CLOSE-WAIT"},
 	{1882595122025276, "an ACK that was refuted proves no idle sender"},
 }
 

@@ -332,7 +332,7 @@ func (m *machine) proveArrivals(i int32, x int) bool {
 		if k.recv != notReceived || !m.own(j, 1-x) || k.refuter < 0 {
 			continue
 		}
-		if k.reason == whySentAgain && m.acks(i, m.recs[j].end()) && m.onlyCopy(j, i) {
+		if (k.reason == whySentAgain || k.reason == whyNotCovered) && m.acks(i, m.recs[j].end()) && m.onlyCopy(j, i) {
 			m.cameLate(j)
 			changed = true
 		}
