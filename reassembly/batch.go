@@ -86,7 +86,7 @@ func (t *Tracker) fetch(keys []batchKey) {
 	}
 	for _, r := range at[:len(keys)] {
 		if r != 0 {
-			sum += uint64(t.logs.recs.at(r).flags)
+			sum += uint64(t.logs.units.at(r).flags)
 		}
 	}
 	t.fetched += sum // else the compiler might leave the reads out

@@ -303,12 +303,12 @@ func (c *Case) JudgeRST(i int) RSTVerdict { return RSTVerdict(c.m.marks[i].rst) 
 // remember sums up a connection for the incarnation that follows it.
 func (t *Tracker) remember(i uint32, fromB bool) *Previous {
 	c, m := t.conn(i), &t.teller.m
-	if c.long {
+	if c.long() {
 		m = t.long[c.head]
 	} else {
-		t.teller.feed(m, c, t.logs.recs.list)
+		t.teller.feed(m, c, t.logs.view())
 	}
-	p := &Previous{ID: uint64(c.id), Last: m.lastPkt, LastAt: c.last, Holder: None}
+	p := &Previous{ID: uint64(c.id), Last: c.lastPkt, LastAt: c.last, Holder: None}
 	for x := range 2 {
 		y := Side(x) // the new connection's client sends this SYN
 		if c.sideOf(fromB) != 0 {

@@ -10,23 +10,30 @@ import (
 // is needed to route the next segment, and where its log is. It holds no
 // pointers and is two cache lines long.
 type conn struct {
-	key      FlowKey
-	last     int64 // time of its last packet
-	deadline int64 // bucket of the expiry wheel it waits in, s
+	key     FlowKey
+	last    int64 // time of its last packet
+	lastPkt Packet
 
 	side [2]connSide
 
-	id, stream uint32
-	head, tail uint32 // its log; head is the machine of a long one
-	recs       uint32
+	id         uint32 // 0: the place is free
+	stream     uint32
+	head, tail uint32 // its log: the first block and the last unit; head is the machine of a long one
 	links      uint32 // its neighbours, 0 if it never had any
 	packets    uint32 // stays at the highest number; machine.packets goes on
+	deadline   uint32 // the low half of the second of the expiry wheel in which it waits, 0: none
 	opts       [2]synOptions
-	swapped    bool // side 0 is the key's B
-	used       bool
-	long       bool // its log is in a machine of its own
-	synAcked   bool // a SYN-ACK covered the SYN that began it
+	units      uint16 // of its log, or unitsLong
+	swapped    bool   // side 0 is the key's B
+	synAcked   bool   // a SYN-ACK covered the SYN that began it
 }
+
+// unitsLong says that the log is in a machine of its own.
+const unitsLong = 1<<16 - 1
+
+func (c *conn) used() bool { return c.id != 0 }
+
+func (c *conn) long() bool { return c.units == unitsLong }
 
 // connLinks are the neighbouring incarnations of one: by slab index those that
 // are still in the table, by id those that it reuses and is reused by.
@@ -39,6 +46,7 @@ type connLinks struct {
 type connSide struct {
 	iss, end uint32
 	bits     uint8
+	ttl, tag uint8 // of its last rec that was no packed one
 }
 
 // connSide bits.

@@ -16,8 +16,8 @@ const (
 // schedule puts connection i into the wheel, or forward in it when it may now
 // expire sooner. Later expiry waits for the entry to come up.
 func (t *Tracker) schedule(i uint32, c *conn) {
-	if at := t.expiry(c); c.deadline == 0 || second(at) < c.deadline {
-		c.deadline = t.wheel.add(i, at)
+	if at := t.expiry(c); c.deadline == 0 || int32(uint32(second(at))-c.deadline) < 0 {
+		c.deadline = uint32(t.wheel.add(i, at))
 	}
 }
 
@@ -60,13 +60,13 @@ func (t *Tracker) expire() {
 		due = due[:0]
 		for _, i := range b {
 			c := t.conn(i)
-			if !c.used || c.deadline != sec {
+			if !c.used() || c.deadline != uint32(sec) {
 				continue // an entry that was moved, or of a connection before
 			}
 			c.deadline = 0
 			if at := t.expiry(c); second(at) > sec {
 				// Not for a day: where it closes before, its entry is in vain.
-				c.deadline = t.wheel.add(i, min(at, t.now+expiryAhead))
+				c.deadline = uint32(t.wheel.add(i, min(at, t.now+expiryAhead)))
 			} else {
 				due = append(due, dueConn{at, c.id, i})
 			}
@@ -102,7 +102,7 @@ func (t *Tracker) evict(keep uint32) {
 	}
 	all := make([]cand, 0, t.live)
 	for i := uint32(1); i <= t.used; i++ {
-		if c := t.conn(i); c.used && i != keep {
+		if c := t.conn(i); c.used() && i != keep {
 			all = append(all, cand{c.last, c.id, i})
 		}
 	}
@@ -152,10 +152,10 @@ func (t *Tracker) drop(i uint32, withLog bool) {
 	c := t.conn(i)
 	switch {
 	case !withLog:
-	case c.long:
+	case c.long():
 		t.freeLong(c.head)
 	default:
-		t.logs.release(c.head, c.recs)
+		t.logs.release(c)
 	}
 	if c.links != 0 {
 		t.links[c.links] = connLinks{}
@@ -173,7 +173,7 @@ func (t *Tracker) Close() {
 	t.over = true
 	left := make([]uint32, 0, t.live)
 	for i := uint32(1); i <= t.used; i++ {
-		if t.conn(i).used {
+		if t.conn(i).used() {
 			left = append(left, i)
 		}
 	}
@@ -182,7 +182,7 @@ func (t *Tracker) Close() {
 		t.retire(i, t.now, "")
 	}
 	if t.workers != nil {
-		t.workers.close()
+		t.workers.close(t)
 	}
 }
 

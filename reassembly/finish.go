@@ -169,7 +169,7 @@ func (m *machine) rto(x int) int64 {
 // finish turns the machine's state into a Lifecycle. now is the trace clock;
 // ended says that the trace ends here.
 func (m *machine) finish(c *conn, links *connLinks, now int64, ended bool) *Lifecycle {
-	l := &Lifecycle{ID: uint64(c.id), Stream: uint64(c.stream), First: m.firstPkt, Last: m.lastPkt,
+	l := &Lifecycle{ID: uint64(c.id), Stream: uint64(c.stream), First: m.firstPkt, Last: c.lastPkt,
 		Start: m.first, End: c.last, Packets: m.packets, Tunnel: c.key.Scope, Reuses: uint64(links.reuses), ReusedBy: uint64(links.reusedBy)}
 	cl := m.clientSide(l)
 	l.Client, l.Server = c.endpoint(cl), c.endpoint(1-cl)

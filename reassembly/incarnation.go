@@ -130,17 +130,14 @@ func (t *Tracker) foldBack(i uint32, h uint64) {
 	p.last = max(p.last, c.last)
 	own := &t.links[p.links]
 	own.newer, own.reusedBy = 0, 0
-	if p.long {
+	if p.long() {
 		m := t.long[p.head]
 		m.packets += uint64(c.packets)
 		m.foldBack()
 	} else {
 		p.packets += c.packets
-		t.logs.each(p.head, p.recs, func(_ int, _ uint32, recs []rec) {
-			for n := range recs {
-				recs[n].bits &^= recNext
-			}
-		})
+		t.logs.adopt(p)
+		t.logs.setLast(p)
 	}
 	t.drop(i, true)
 }

@@ -84,7 +84,7 @@ func (t *Tracker) Changed(most int, tell func(*Lifecycle)) (more bool) {
 	g.told += len(list)
 	for _, i := range list {
 		c, st := t.conn(i), &g.known[i]
-		if !c.used || c.id != st.id || !st.marked || c.packets == 0 {
+		if !c.used() || c.id != st.id || !st.marked || c.packets == 0 {
 			continue // it retired meanwhile
 		}
 		st.marked, st.due = false, 0
@@ -119,7 +119,7 @@ func (t *Tracker) due() {
 				continue
 			}
 			st.due = 0
-			if c := t.conn(i); c.used && c.id == st.id {
+			if c := t.conn(i); c.used() && c.id == st.id {
 				st.marked = true
 				g.list = append(g.list, i)
 			}

@@ -228,7 +228,6 @@ type machine struct {
 
 	first    int64 // time of the connection's first packet
 	firstPkt Packet
-	lastPkt  Packet
 	packets  uint64 // of this incarnation
 
 	ports        [2]uint16

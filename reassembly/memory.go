@@ -22,7 +22,7 @@ func (m *memory) free() {
 }
 
 const (
-	chunkBits = 15
+	chunkBits = 16 // the units of as many logs fill a large page
 	chunkLen  = 1 << chunkBits
 )
 

@@ -30,8 +30,7 @@ type rec struct {
 	flags uint8
 	bits  uint8
 	ttl   uint8
-	tag   uint8  // interface and VLAN, folded: tells frames captured at two places apart; of a quoted segment the error's type and code
-	next  uint32 // of the last rec in a block of the log: the next block
+	tag   uint8 // interface and VLAN, folded: tells frames captured at two places apart; of a quoted segment the error's type and code
 }
 
 func (r *rec) side() int { return int(r.bits & recFromB) }

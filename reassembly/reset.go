@@ -7,4 +7,7 @@ func (t *Tracker) Reset() {
 	t.streams, t.changes = streams{}, changes{}
 	clear(t.wheel.buckets)
 	t.wheel.due = t.wheel.due[:0]
+	if t.workers != nil {
+		t.workers = newWorkers(t)
+	}
 }

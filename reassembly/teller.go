@@ -8,7 +8,7 @@ type leaving struct {
 	links connLinks
 	long  *machine  // of a long connection, else nil
 	prev  *Previous // nil if it reuses none
-	logs  [][]rec   // where its log is
+	logs  logView   // where its log is
 	at    int64     // trace time up to which it is judged
 	why   string    // it expired or was evicted
 	ended bool      // the trace ends here
@@ -17,11 +17,11 @@ type leaving struct {
 // leaving gathers connection i.
 func (t *Tracker) leaving(i uint32, at int64, why string) leaving {
 	c := t.conn(i)
-	r := leaving{c: *c, links: t.links[c.links], logs: t.logs.recs.list, at: at, why: why, ended: t.over}
+	r := leaving{c: *c, links: t.links[c.links], logs: t.logs.view(), at: at, why: why, ended: t.over}
 	if c.links != 0 {
 		r.prev = t.previous[i]
 	}
-	if c.long {
+	if c.long() {
 		r.long = t.long[c.head]
 	}
 	return r
@@ -36,7 +36,7 @@ type teller struct {
 }
 
 // feed works a connection's whole log into a machine.
-func (t *teller) feed(m *machine, c *conn, logs [][]rec) {
+func (t *teller) feed(m *machine, c *conn, logs logView) {
 	m.reset(t.o)
 	m.ports = [2]uint16{c.port(0), c.port(1)}
 	m.twoMSL = [2]int64{c.twoMSL(t.o, 0), c.twoMSL(t.o, 1)}
@@ -44,25 +44,13 @@ func (t *teller) feed(m *machine, c *conn, logs [][]rec) {
 	for x := range 2 {
 		m.snd[x].synScale, m.snd[x].synHasScale = c.opts[x].scale, c.opts[x].flags&optScale != 0
 	}
-	t.scratch = t.scratch[:0]
-	eachBlock(logs, c.head, c.recs, func(_ int, _ uint32, recs []rec) { t.scratch = append(t.scratch, recs...) })
+	t.scratch = logs.unpack(c, t.scratch[:0])
 	m.packets = uint64(c.packets)
 	m.first, m.firstPkt = t.scratch[0].at, t.scratch[0].pkt
-	m.lastPkt = lastOwn(t.scratch)
 	m.mirrored = isMirrored(t.scratch)
 	for i := range t.scratch {
 		m.add(&t.scratch[i])
 	}
-}
-
-// lastOwn is the last packet of the incarnation itself in its log.
-func lastOwn(recs []rec) Packet {
-	for i := len(recs) - 1; i > 0; i-- {
-		if recs[i].bits&(recNext|recOld|recICMP) == 0 {
-			return recs[i].pkt
-		}
-	}
-	return recs[0].pkt // what began it
 }
 
 // tell works out the Lifecycle of a connection.

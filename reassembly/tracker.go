@@ -15,6 +15,7 @@ const (
 	DefaultHalfClosedTimeout = time.Hour
 	DefaultMaxConnections    = 4_000_000
 	DefaultLogLimit          = 256
+	mostLogLimit             = 1 << 14
 )
 
 func (o Options) withDefaults() Options {
@@ -22,7 +23,7 @@ func (o Options) withDefaults() Options {
 	o.HalfOpenTimeout = cmp.Or(o.HalfOpenTimeout, DefaultHalfOpenTimeout)
 	o.IdleTimeout = cmp.Or(o.IdleTimeout, DefaultIdleTimeout)
 	o.HalfClosedTimeout = cmp.Or(o.HalfClosedTimeout, DefaultHalfClosedTimeout)
-	o.LogLimit = max(o.LogLimit, DefaultLogLimit)
+	o.LogLimit = min(max(o.LogLimit, DefaultLogLimit), mostLogLimit)
 	o.MaxConnections = cmp.Or(o.MaxConnections, DefaultMaxConnections)
 	return o
 }
@@ -61,7 +62,7 @@ type Tracker struct {
 func NewTracker(o Options) *Tracker {
 	t := &Tracker{o: o.withDefaults(), table: newTable(), links: make([]connLinks, 1), previous: map[uint32]*Previous{}}
 	mem := newMemory(t)
-	t.conns.mem, t.logs.recs.mem = mem, mem
+	t.conns.mem, t.logs.units.mem, t.logs.next.mem = mem, mem, mem
 	t.teller.o = &t.o
 	t.wheel.buckets = map[int64][]uint32{}
 	t.maxMSL = int64(t.o.MSL)
@@ -133,7 +134,7 @@ func (t *Tracker) open(key FlowKey, swapped bool, h uint64, old uint32) uint32 {
 	}
 	t.next++
 	t.live++
-	*t.conn(i) = conn{key: key, swapped: swapped, used: true, id: t.next}
+	*t.conn(i) = conn{key: key, swapped: swapped, id: t.next}
 	if old != 0 {
 		t.linksOf(i).prev = old
 		t.linksOf(i).reuses = t.conn(old).id
@@ -164,7 +165,13 @@ func (t *Tracker) linksOf(i uint32) *connLinks {
 // log adds a segment of side x to connection i.
 func (t *Tracker) log(i uint32, s *Segment, x int, extra uint8) {
 	c := t.conn(i)
+	var r rec
+	r.fill(s, x)
+	r.bits |= extra
 	own := extra == 0 && !s.Quoted()
+	if !c.long() {
+		t.logs.add(c, &r, own)
+	}
 	if own {
 		if c.packets == 0 {
 			c.last = s.Time
@@ -172,6 +179,7 @@ func (t *Tracker) log(i uint32, s *Segment, x int, extra uint8) {
 		}
 		c.packets = max(c.packets+1, c.packets)
 		c.last = max(c.last, s.Time)
+		c.lastPkt = s.Packet
 		c.follow(s, x)
 		if c.packets == 1 || s.Flags&(FlagFIN|FlagRST) != 0 {
 			t.schedule(i, c)
@@ -180,29 +188,18 @@ func (t *Tracker) log(i uint32, s *Segment, x int, extra uint8) {
 	if t.o.Live {
 		t.note(i, s)
 	}
-	if c.long {
-		t.addLong(t.long[c.head], s, x, extra, own)
-		return
-	}
-	r := t.logs.add(c)
-	r.fill(s, x)
-	r.bits |= extra
-	if int(c.recs) >= t.o.LogLimit {
+	switch {
+	case c.long():
+		m := t.long[c.head]
+		if own {
+			m.packets++
+		}
+		m.add(&r)
+		if len(m.recs) >= 2*t.o.LogLimit {
+			m.trim()
+		}
+	case int(c.units) >= 2*t.o.LogLimit-otherBlock: // before a machine would forget anything
 		t.lengthen(c)
-	}
-}
-
-func (t *Tracker) addLong(m *machine, s *Segment, x int, extra uint8, own bool) {
-	var r rec
-	r.fill(s, x)
-	r.bits |= extra
-	if own {
-		m.packets++
-		m.lastPkt = s.Packet
-	}
-	m.add(&r)
-	if len(m.recs) >= 2*t.o.LogLimit {
-		m.trim()
 	}
 }
 
@@ -216,9 +213,9 @@ func (t *Tracker) lengthen(c *conn) {
 		n = uint32(len(t.long))
 		t.long = append(t.long, new(machine))
 	}
-	t.teller.feed(t.long[n], c, t.logs.recs.list)
-	t.logs.release(c.head, c.recs)
-	c.head, c.tail, c.recs, c.long = n, 0, 0, true
+	t.teller.feed(t.long[n], c, t.logs.view())
+	t.logs.release(c)
+	c.head, c.tail, c.units = n, 0, unitsLong
 }
 
 // near reports that a sequence number may follow end soon: at most ahead bytes

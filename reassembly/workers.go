@@ -64,7 +64,7 @@ func (w *workers) work(t *Tracker) {
 			r := &j.list[i]
 			take(own.tell(r), j.batch)
 			if r.long == nil {
-				eachBlock(r.logs, r.c.head, r.c.recs, func(class int, block uint32, _ []rec) {
+				r.logs.blocks(&r.c, func(class int, block uint32, _ []packed) {
 					j.freed[class] = append(j.freed[class], block)
 				})
 			}
@@ -112,9 +112,13 @@ func (j *job) reclaim(t *Tracker) {
 }
 
 // close waits until all is emitted.
-func (w *workers) close() {
+func (w *workers) close(t *Tracker) {
 	w.send()
 	close(w.jobs)
 	close(w.ordered)
 	w.ended.Wait()
+	close(w.idle)
+	for j := range w.idle {
+		j.reclaim(t)
+	}
 }
