@@ -258,8 +258,11 @@ func (c *Case) Sender(s Side) Sender {
 }
 
 // Step is the newest step of a side that entered a state, or nil.
-func (c *Case) Step(s Side, st tcpstate.State) *Step {
-	h := c.Life.Endpoints[s].History
+func (c *Case) Step(s Side, st tcpstate.State) *Step { return c.Life.Step(s, st) }
+
+// Step is the newest step of a side that entered a state, or nil.
+func (l *Lifecycle) Step(s Side, st tcpstate.State) *Step {
+	h := l.Endpoints[s].History
 	for i := len(h) - 1; i >= 0; i-- {
 		if h[i].State == st {
 			return &h[i]

@@ -184,6 +184,7 @@ func (t *Tracker) Close() {
 	if t.workers != nil {
 		t.workers.close(t)
 	}
+	t.teller.count()
 }
 
 // freeLong gives back machine n.

@@ -161,10 +161,8 @@ const censorFloor = int64(time.Second)
 // section 2.4 asks for a second.
 const leastRTO = int64(200 * time.Millisecond)
 
-// rto is a cautious guess of side x's retransmission time-out (RFC 6298 section 2).
-func (m *machine) rto(x int) int64 {
-	return max(leastRTO, m.snd[0].rtt.turn()+m.snd[1].rtt.turn()+4*m.snd[x].rtt.variation())
-}
+// rto is a cautious guess of side x's retransmission time-out.
+func (m *machine) rto(x int) int64 { return m.snd[x].rtt.rto(&m.snd[1-x].rtt) }
 
 // finish turns the machine's state into a Lifecycle. now is the trace clock;
 // ended says that the trace ends here.
@@ -280,6 +278,20 @@ func (m *machine) expireTimeWait(x int, now int64) (t timeWait, over bool) {
 // censoredStep: too little trace follows a presumption to contradict it (rule 15).
 func (m *machine) censoredStep(s *mstep, x int, now int64) bool {
 	return s.ev == Presumed && now-s.at < max(3*m.rto(1-x), censorFloor)
+}
+
+// ended says why a connection left the table before its time, if it did.
+func (l *Lifecycle) ended(why string, superseded bool) {
+	l.Evicted = why
+	switch {
+	case l.Close != CloseNone && l.Close != CloseHalf:
+	case why == evictedFull:
+		l.Close = CloseEvicted
+	case why != "":
+		l.Close = CloseTimeout
+	case superseded:
+		l.Close = CloseSuperseded
+	}
 }
 
 // gaveUp: side x sent again and again without an answer and then fell silent:

@@ -39,7 +39,7 @@ func analyse(t testing.TB, pcap io.Reader, o reassembly.Options) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Check = anomaly.Check
+	o.Check, o.CheckClean = anomaly.Check, anomaly.CheckClean
 	o.Emit = func(l *reassembly.Lifecycle) {
 		if err := w.Add(l); err != nil {
 			t.Fatal(err)

@@ -252,4 +252,6 @@ type Lifecycle struct {
 	ZeekState, ZeekHistory string
 	Completeness           uint8 // Wireshark's tcp.completeness bits
 	CommunityID            string
+
+	reusable bool // a cleanTeller made it: no one else has the memory of its slices
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/finwait/finwait/reassembly"
+	"github.com/finwait/finwait/reassembly/anomaly"
 	"github.com/finwait/finwait/reassembly/seqnum"
 	"github.com/finwait/finwait/reassembly/tcpstate"
 )
@@ -27,9 +28,9 @@ func (v *verdict) fault(format string, args ...any) {
 }
 
 // trackCase feeds the capture to a Tracker of its own.
-func trackCase(s *sim, end int64, check func(*reassembly.Case)) []*reassembly.Lifecycle {
+func trackCase(s *sim, end int64) []*reassembly.Lifecycle {
 	var lives []*reassembly.Lifecycle
-	t := reassembly.NewTracker(reassembly.Options{Check: check, Emit: func(l *reassembly.Lifecycle) { lives = append(lives, l) }})
+	t := reassembly.NewTracker(reassembly.Options{Check: anomaly.Check, CheckClean: anomaly.CheckClean, Emit: func(l *reassembly.Lifecycle) { lives = append(lives, l) }})
 	for _, k := range s.frames {
 		seg := k.seg
 		t.Add(&seg)

@@ -111,9 +111,9 @@ var regressions = []struct {
 // runCase simulates, tracks twice and judges one case.
 func runCase(seed uint64) (*sim, []*reassembly.Lifecycle, *verdict) {
 	s := run(makeParams(seed))
-	lives := trackCase(s, s.end(), anomaly.Check)
+	lives := trackCase(s, s.end())
 	v := check(s, lives)
-	if again := trackCase(s, s.end(), anomaly.Check); !reflect.DeepEqual(lives, again) {
+	if again := trackCase(s, s.end()); !reflect.DeepEqual(lives, again) {
 		v.fault("the same packets gave another report")
 	}
 	return s, lives, v
@@ -136,7 +136,7 @@ func TestModelInterleaved(t *testing.T) {
 	}
 	slices.SortStableFunc(all, func(a, b *packet) int { return cmp.Compare(a.tapAt, b.tapAt) })
 	told := make([][]*reassembly.Lifecycle, cases)
-	tr := reassembly.NewTracker(reassembly.Options{Check: anomaly.Check, Emit: func(l *reassembly.Lifecycle) {
+	tr := reassembly.NewTracker(reassembly.Options{Check: anomaly.Check, CheckClean: anomaly.CheckClean, Emit: func(l *reassembly.Lifecycle) {
 		told[l.First.File()] = append(told[l.First.File()], l)
 	}})
 	for _, k := range all {
@@ -145,7 +145,7 @@ func TestModelInterleaved(t *testing.T) {
 	tr.Advance(end)
 	tr.Close()
 	for n, s := range sims {
-		alone := trackCase(s, end, anomaly.Check)
+		alone := trackCase(s, end)
 		for _, lives := range [][]*reassembly.Lifecycle{alone, told[n]} {
 			slices.SortFunc(lives, func(a, b *reassembly.Lifecycle) int { return cmp.Compare(a.First, b.First) })
 			for _, l := range lives { // numbered in the order of their capture

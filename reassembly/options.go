@@ -38,6 +38,10 @@ type Options struct {
 	// Check turns a retired connection's Case into findings
 	// (anomaly.Check). nil: no findings.
 	Check func(*Case)
+	// CheckClean does the same for a connection in which nothing is odd and of
+	// which no Case is made (anomaly.CheckClean). It must find what Check would.
+	// nil: Check judges all.
+	CheckClean func(*Lifecycle, *Clean)
 	// Emit receives each connection as it retires: 2MSL after its close, at
 	// its eviction, or at the end of the trace. The Lifecycle is the receiver's.
 	Emit func(*Lifecycle)
@@ -47,4 +51,6 @@ type Options struct {
 
 	// Live lets Tracker.Changed tell connections before they retire.
 	Live bool
+
+	machineOnly bool // no clean path: for a benchmark
 }

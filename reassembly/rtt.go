@@ -84,10 +84,13 @@ func (r *rttStats) told() RTT {
 	return RTT{Samples: r.n, Min: r.least, Mean: r.sum / int64(r.n), Max: r.most}
 }
 
-// tick is the length of one step of the sender's timestamp clock, ns: 1 ms
-// until enough of it was seen. RFC 7323 section 5.4 allows 1 ms to 1 s.
-func (s *sender) tick() int64 {
-	dt, dv := s.tsLastAt-s.tsFirstAt, int64(int32(s.tsMax-s.tsFirst))
+// tick is the length of one step of the sender's timestamp clock, ns.
+func (s *sender) tick() int64 { return tick(s.tsFirst, s.tsMax, s.tsFirstAt, s.tsLastAt) }
+
+// tick is the length of one step of a timestamp clock, ns: 1 ms until enough of
+// it was seen. RFC 7323 section 5.4 allows 1 ms to 1 s.
+func tick(first, newest uint32, firstAt, lastAt int64) int64 {
+	dt, dv := lastAt-firstAt, int64(int32(newest-first))
 	if dv < 8 || dt <= 0 {
 		return int64(time.Millisecond)
 	}
@@ -97,18 +100,28 @@ func (s *sender) tick() int64 {
 // tickKnown: enough of the timestamp clock was seen for tick to be its rate.
 func (s *sender) tickKnown() bool { return int32(s.tsMax-s.tsFirst) >= 64 }
 
-// slack is what a round trip to side x may take beyond its turn.
-func (m *machine) slack(x int) int64 {
-	return max(4*m.snd[x].rtt.variation(), 2*m.snd[x].tick(), leastSlack)
-}
+// slack is what a round trip may take beyond its turn, given the tick of the
+// endpoint's timestamp clock.
+func (r *rttStats) slack(tick int64) int64 { return max(4*r.variation(), 2*tick, leastSlack) }
 
-// late is the time after which a reaction of side x to something that passed
-// the tap is overdue.
+// slack is what a round trip to side x may take beyond its turn.
+func (m *machine) slack(x int) int64 { return m.snd[x].rtt.slack(m.snd[x].tick()) }
+
+// late is the time after which a reaction to something that passed the tap is
+// overdue, given the tick of the endpoint's timestamp clock.
 //
 // The longest reaction seen before counts too: a mean and its variation alone
 // call a busy host late (capture 29, packet 2533: 8.6 ms after four samples of
 // 2.4 ms and one of 5.5 ms).
-func (m *machine) late(x int) int64 {
-	r := &m.snd[x].rtt
-	return max(r.turn()+m.slack(x), r.nearMost+leastSlack)
+func (r *rttStats) late(tick int64) int64 {
+	return max(r.turn()+r.slack(tick), r.nearMost+leastSlack)
+}
+
+// late is the time after which a reaction of side x is overdue.
+func (m *machine) late(x int) int64 { return m.snd[x].rtt.late(m.snd[x].tick()) }
+
+// rto is a cautious guess of an endpoint's retransmission time-out (RFC 6298
+// section 2); p is its peer's half.
+func (r *rttStats) rto(p *rttStats) int64 {
+	return max(leastRTO, r.turn()+p.turn()+4*r.variation())
 }

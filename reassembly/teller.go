@@ -33,6 +33,8 @@ type teller struct {
 	m       machine
 	kase    Case
 	scratch []rec // one connection's log, in a row
+	clean   cleanTeller
+	spare   *Lifecycle // for the next clean connection
 }
 
 // feed works a connection's whole log into a machine.
@@ -53,8 +55,51 @@ func (t *teller) feed(m *machine, c *conn, logs logView) {
 	}
 }
 
-// tell works out the Lifecycle of a connection.
+// tell works out the Lifecycle of a connection: by the clean path if it can.
 func (t *teller) tell(r *leaving) *Lifecycle {
+	l := t.tellClean(r)
+	if l == nil {
+		return t.work(r)
+	}
+	if bothWays != nil {
+		bothWays(l, t.work(r))
+	}
+	return l
+}
+
+// tellClean gives nil if the connection is not clean.
+func (t *teller) tellClean(r *leaving) *Lifecycle {
+	if t.clean.asked++; r.long != nil || t.o.machineOnly {
+		return nil
+	}
+	l := t.spare
+	if l == nil {
+		l = &Lifecycle{}
+	}
+	t.scratch = r.logs.unpack(&r.c, t.scratch[:0])
+	if t.spare = nil; !t.clean.tell(l, &r.c, t.scratch, t.o, r.at, r.ended, r.why) {
+		t.spare, l = l, nil
+	}
+	return l
+}
+
+// recycle takes back a Lifecycle that nobody looks at any more.
+func (t *teller) recycle(l *Lifecycle) {
+	if l.reusable {
+		t.spare = l
+	}
+}
+
+// count tells atClose what there is to tell.
+func (t *teller) count() {
+	if atClose != nil && t.clean.asked > 0 {
+		atClose(t.clean.asked, t.clean.told)
+	}
+	t.clean.asked, t.clean.told = 0, 0
+}
+
+// work has a machine work a connection out.
+func (t *teller) work(r *leaving) *Lifecycle {
 	m := &t.m
 	if r.long != nil {
 		m = r.long
@@ -67,16 +112,7 @@ func (t *teller) tell(r *leaving) *Lifecycle {
 		t.feed(m, &r.c, r.logs)
 	}
 	l := m.finish(&r.c, &r.links, r.at, r.ended)
-	l.Evicted = r.why
-	switch {
-	case l.Close != CloseNone && l.Close != CloseHalf:
-	case r.why == evictedFull:
-		l.Close = CloseEvicted
-	case r.why != "":
-		l.Close = CloseTimeout
-	case r.links.reusedBy != 0:
-		l.Close = CloseSuperseded
-	}
+	l.ended(r.why, r.links.reusedBy != 0)
 	if t.o.Check != nil {
 		t.kase = Case{Life: l, Now: r.at, Ended: r.ended, Prev: r.prev, m: m, c: &r.c, client: 0,
 			segments: t.kase.segments[:0], losses: t.kase.losses[:0]}

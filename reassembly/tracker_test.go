@@ -258,7 +258,7 @@ func FuzzTracker(f *testing.F) {
 				packets += l.Packets
 				checkLifecycle(t, l)
 				told = append(told, fmt.Sprint(l.ID, l.Open, l.Close, path(&l.Endpoints[0]), path(&l.Endpoints[1])))
-			}, Check: func(c *Case) { c.Segments(); c.Losses(); c.Seen() }})
+			}, Check: func(c *Case) { c.Segments(); c.Losses(); c.Seen() }, CheckClean: func(*Lifecycle, *Clean) {}})
 			for i := range k.out {
 				tr.Add(&k.out[i])
 			}

@@ -62,7 +62,9 @@ func (w *workers) work(t *Tracker) {
 	for j := range w.jobs {
 		for i := range j.list {
 			r := &j.list[i]
-			take(own.tell(r), j.batch)
+			l := own.tell(r)
+			take(l, j.batch)
+			own.recycle(l)
 			if r.long == nil {
 				r.logs.blocks(&r.c, func(class int, block uint32, _ []packed) {
 					j.freed[class] = append(j.freed[class], block)
@@ -71,6 +73,7 @@ func (w *workers) work(t *Tracker) {
 		}
 		j.done <- struct{}{}
 	}
+	own.count()
 }
 
 func (w *workers) emit() {

@@ -63,6 +63,7 @@ func (a *annotating) run(cmd *cobra.Command, args []string) error {
 func (a *annotating) learn(core reassembly.Options, selection report.Selection) error {
 	a.comments = map[uint64]string{}
 	var segments []reassembly.CaseSegment
+	core.CheckClean = nil // the segments of each are wanted
 	core.Check = func(c *reassembly.Case) {
 		anomaly.Check(c)
 		segments = c.Segments()

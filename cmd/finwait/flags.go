@@ -120,7 +120,7 @@ func join[T ~string](list []T) string {
 func (f *flags) tracker() (reassembly.Options, error) {
 	o := reassembly.Options{
 		MSL: 30 * time.Second, HalfOpenTimeout: f.halfOpen, IdleTimeout: f.idle, HalfClosedTimeout: f.half,
-		MaxConnections: f.maxConnections, Check: anomaly.Check,
+		MaxConnections: f.maxConnections, Check: anomaly.Check, CheckClean: anomaly.CheckClean,
 	}
 	for _, value := range f.msl {
 		host, value, perHost := cutHost(value)

@@ -31,6 +31,6 @@ func (r *reading) writer(out *output, form report.Options, core *reassembly.Opti
 	}
 	w := html.New(out, html.Options{Capture: form.Capture, Selection: form.Selection, Sort: form.Sort, Top: form.Top})
 	core.LogLimit = html.DefaultSegments
-	core.Check = w.Check(core.Check)
+	core.Check, core.CheckClean = w.Check(core.Check), nil // the page has ladders
 	return w, nil
 }

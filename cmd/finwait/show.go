@@ -212,6 +212,7 @@ func (w *showing) ladder(core reassembly.Options, l *reassembly.Lifecycle) (*rep
 	b := report.Builder{SeveralFiles: len(w.paths) > 1 || l.Last.File() > 0}
 	core.LogLimit = logLimit
 	var segments []reassembly.CaseSegment
+	core.CheckClean = nil // its segments are wanted
 	core.Check = func(c *reassembly.Case) {
 		anomaly.Check(c)
 		segments = c.Segments()

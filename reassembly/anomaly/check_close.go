@@ -337,27 +337,35 @@ func checkAbortiveClose(c *reassembly.Case) []finding {
 			if form, _ := formOf(c, i); form != rstAbort || afterProbes(c, i) {
 				continue
 			}
-			f := finding{Side: s.Side, At: s.At, Packets: []packet{s.Packet},
-				Detail: "The " + s.Side.String() + " ended the open connection by a RST in " + pkt(s.Packet)}
-			if n := s.PrevEnd - s.PeerAck; s.HasPeerAck && n > 0 && n < sameStream<<4 {
-				f.Detail += " while " + count(n, "byte") + " that it had sent were not yet acknowledged"
-				f.Measures = []reassembly.Measure{number("unacked_bytes", int(n))}
-			} else {
-				f.Detail += ", with all that it had sent acknowledged and no FIN"
+			unacked := s.PrevEnd - s.PeerAck
+			if !s.HasPeerAck {
+				unacked = 0
 			}
-			f.Detail += "."
-			return []finding{f}
+			return one(abortiveClose(s.Side, s.Packet, s.At, unacked))
 		}
 	}
 	return nil
 }
 
-func checkServerClosesFirst(c *reassembly.Case) []finding {
-	l := c.Life
+func abortiveClose(side reassembly.Side, rst packet, at int64, unacked uint32) finding {
+	f := finding{Side: side, At: at, Packets: []packet{rst}, Detail: "The " + side.String() + " ended the open connection by a RST in " + pkt(rst)}
+	if unacked > 0 && unacked < sameStream<<4 {
+		f.Detail += " while " + count(unacked, "byte") + " that it had sent were not yet acknowledged"
+		f.Measures = []reassembly.Measure{number("unacked_bytes", int(unacked))}
+	} else {
+		f.Detail += ", with all that it had sent acknowledged and no FIN"
+	}
+	f.Detail += "."
+	return f
+}
+
+func checkServerClosesFirst(c *reassembly.Case) []finding { return serverClosesFirst(c.Life) }
+
+func serverClosesFirst(l *reassembly.Lifecycle) []finding {
 	if l.CloseFirst != reassembly.Server || l.RoleGuessed || l.Close != reassembly.CloseFourWay && l.Close != reassembly.CloseThreeWay {
 		return nil
 	}
-	st := c.Step(reassembly.Server, tcpstate.FinWait1)
+	st := l.Step(reassembly.Server, tcpstate.FinWait1)
 	if st == nil || st.Packet == 0 {
 		return nil
 	}

@@ -40,7 +40,12 @@ func checkSYNUnanswered(c *reassembly.Case) []finding {
 	if syns == nil {
 		return nil
 	}
-	silence := c.Now - last
+	return one(synUnanswered(syns, first, last, c.Now, overdue))
+}
+
+// synUnanswered tells of SYNs without an answer, of which so many were overdue.
+func synUnanswered(syns []packet, first, last, now int64, overdue int) finding {
+	silence := now - last
 	detail := "The client sent a SYN in " + pkt(syns[0])
 	if len(syns) > 1 {
 		detail = "The client sent its SYN " + times(len(syns)) + " in " + span(last-first) + " (" + nums(syns) + ")"
@@ -49,14 +54,14 @@ func checkSYNUnanswered(c *reassembly.Case) []finding {
 		Measures: []reassembly.Measure{secs("silence_s", silence, answerDue), number("syn_count", len(syns))}}
 	if silence < answerDue && overdue >= unansweredSYNs {
 		f.Detail = detail + ", and no segment of the server came up to the end of the trace " + span(silence) + " after the last."
-		return []finding{f}
+		return f
 	}
 	if silence < answerDue {
 		f.Detail = detail + ", and nothing answered it before the trace of this connection ended " + span(silence) + " later: too soon to tell."
-		return []finding{withSeverity("syn-unanswered", Handshake, reassembly.Info, f)}
+		return withSeverity("syn-unanswered", Handshake, reassembly.Info, f)
 	}
 	f.Detail = detail + ", and no segment of the server came in the " + span(silence) + " that followed."
-	return []finding{f}
+	return f
 }
 
 // A copy of the SYN counts until its sender shows that it has the SYN-ACK: for
@@ -136,10 +141,13 @@ func checkSYNRefused(c *reassembly.Case) []finding {
 	if first == nil {
 		return nil
 	}
-	return []finding{{Side: reassembly.Server, At: first.At, Packets: cite(all...),
-		Detail: "The SYN in " + pkt(syn.Packet) + " was answered by a RST that acknowledges it, in " + pkt(first.Packet) + ", " +
-			span(first.At-syn.At) + " later.",
-		Measures: []reassembly.Measure{secs("interval_s", first.At-syn.At, 0)}}}
+	return one(synRefused(syn.Packet, syn.At, first.Packet, first.At, all))
+}
+
+func synRefused(syn packet, synAt int64, rst packet, rstAt int64, all []packet) finding {
+	return finding{Side: reassembly.Server, At: rstAt, Packets: cite(all...),
+		Detail:   "The SYN in " + pkt(syn) + " was answered by a RST that acknowledges it, in " + pkt(rst) + ", " + span(rstAt-synAt) + " later.",
+		Measures: []reassembly.Measure{secs("interval_s", rstAt-synAt, 0)}}
 }
 
 // The quote may hold no more than ports and sequence number (RFC 792), so the

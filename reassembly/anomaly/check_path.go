@@ -404,10 +404,14 @@ func checkOffload(c *reassembly.Case) []finding {
 		if s == nil {
 			continue
 		}
-		found = append(found, finding{Side: side, At: s.At, Packets: []packet{s.Packet},
-			Detail: "The " + count(s.Len, "byte") + " of " + pkt(s.Packet) + " are more than the maximum segment size of " + count(mss, "byte") +
-				" that the " + side.Other().String() + " stated.",
-			Measures: []reassembly.Measure{{Name: "segment_bytes", Value: float64(s.Len), Limit: float64(mss)}}})
+		found = append(found, offload(side, s.Packet, s.At, s.Len, mss))
 	}
 	return found
+}
+
+func offload(side reassembly.Side, p packet, at int64, length, mss uint32) finding {
+	return finding{Side: side, At: at, Packets: []packet{p},
+		Detail: "The " + count(length, "byte") + " of " + pkt(p) + " are more than the maximum segment size of " + count(mss, "byte") +
+			" that the " + side.Other().String() + " stated.",
+		Measures: []reassembly.Measure{{Name: "segment_bytes", Value: float64(length), Limit: float64(mss)}}}
 }

@@ -22,10 +22,14 @@ func checkRSTExact(c *reassembly.Case) []finding {
 		if form, _ := formOf(c, i); form == rstRefusal {
 			continue // syn-refused
 		}
-		return []finding{{Side: s.Side, At: s.At, Packets: []packet{s.Packet},
-			Detail: "The RST in " + pkt(s.Packet) + " has the sequence number that the " + s.Side.Other().String() + " expects next."}}
+		return one(rstExact(s.Side, s.Packet, s.At))
 	}
 	return nil
+}
+
+func rstExact(side reassembly.Side, rst packet, at int64) finding {
+	return finding{Side: side, At: at, Packets: []packet{rst},
+		Detail: "The RST in " + pkt(rst) + " has the sequence number that the " + side.Other().String() + " expects next."}
 }
 
 // unfitting lists the RSTs of a verdict that reached an open connection, by side.

@@ -123,12 +123,13 @@ func checkLastACKStall(c *reassembly.Case) []finding {
 
 const idleTimeout = "idle timeout" // why Lifecycle.Evicted says so
 
-func checkVanished(c *reassembly.Case) []finding {
-	l := c.Life
+func checkVanished(c *reassembly.Case) []finding { return vanished(c.Life, c.Now) }
+
+func vanished(l *reassembly.Lifecycle, now int64) []finding {
 	if l.Evicted != idleTimeout || l.Close != reassembly.CloseTimeout {
 		return nil
 	}
 	return []finding{{Side: reassembly.None, At: l.End, Packets: []packet{l.Last}, Confidence: reassembly.Possible,
-		Detail:   "Nothing came after " + pkt(l.Last) + " for " + span(c.Now-l.End) + ", and the connection was never closed.",
-		Measures: []reassembly.Measure{secs("silence_s", c.Now-l.End, 0)}}}
+		Detail:   "Nothing came after " + pkt(l.Last) + " for " + span(now-l.End) + ", and the connection was never closed.",
+		Measures: []reassembly.Measure{secs("silence_s", now-l.End, 0)}}}
 }

@@ -241,12 +241,16 @@ func checkCensored(c *reassembly.Case) []reassembly.Finding {
 			continue
 		}
 		t, _ := c.TimeWait(side)
-		st := c.Step(side, tcpstate.TimeWait)
-		out = append(out, reassembly.Finding{Side: side, At: t.Begin, Packets: cite(st.Packet), Confidence: reassembly.Certain,
-			Measures: []reassembly.Measure{secs("left_s", e.TimeWaitMost, t.TwoMSL)},
-			Detail:   fmt.Sprintf("The trace ends while the %s is in TIME-WAIT: %s of 2MSL (%s) are left.", side, span(e.TimeWaitMost), span(t.TwoMSL))})
+		out = append(out, censoredTimeWait(c.Life, side, t.Begin, t.TwoMSL))
 	}
 	return out
+}
+
+func censoredTimeWait(l *reassembly.Lifecycle, side reassembly.Side, begin, twoMSL int64) finding {
+	left := l.Endpoints[side].TimeWaitMost
+	return finding{Side: side, At: begin, Packets: []packet{l.Step(side, tcpstate.TimeWait).Packet}, Confidence: reassembly.Certain,
+		Measures: []reassembly.Measure{secs("left_s", left, twoMSL)},
+		Detail:   "The trace ends while the " + side.String() + " is in TIME-WAIT: " + span(left) + " of 2MSL (" + span(twoMSL) + ") are left."}
 }
 
 // checkAssassinated: a reset reached TIME-WAIT (RFC 1337 section 2). Only a

@@ -19,7 +19,7 @@ func livesOf(t *testing.T, s *fixtures.Script) []*reassembly.Lifecycle {
 		t.Fatal(err)
 	}
 	var lives []*reassembly.Lifecycle
-	tracker := reassembly.NewTracker(reassembly.Options{Check: anomaly.Check, Emit: func(l *reassembly.Lifecycle) { lives = append(lives, l) }})
+	tracker := reassembly.NewTracker(reassembly.Options{Check: anomaly.Check, CheckClean: anomaly.CheckClean, Emit: func(l *reassembly.Lifecycle) { lives = append(lives, l) }})
 	decoder := capture.NewDecoder(capture.DecoderOptions{})
 	for _, f := range frames {
 		frame := capture.Frame{Time: f.At.UnixNano(), Packet: reassembly.MakePacket(0, uint64(f.Number)), LinkType: uint32(s.Link),

@@ -125,13 +125,18 @@ func Check(c *reassembly.Case) {
 			found = append(found, f)
 		}
 	}
-	slices.SortStableFunc(found, func(a, b reassembly.Finding) int {
+	c.Life.Findings = worstFirst(found)
+}
+
+// worstFirst sorts findings by severity, then by time.
+func worstFirst(found []finding) []finding {
+	slices.SortStableFunc(found, func(a, b finding) int {
 		return cmp.Or(
 			cmp.Compare(b.Severity, a.Severity),
 			cmp.Compare(a.At, b.At),
 			cmp.Compare(a.ID, b.ID))
 	})
-	c.Life.Findings = found
+	return found
 }
 
 // parts are the rule's texts under their headings.
