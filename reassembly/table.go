@@ -27,10 +27,9 @@ func mix(a, b uint64) uint64 {
 
 // hash is of a key with these endpoints; low is the lower one, as in FlowKey.A.
 func (t *table) hash(low, high *IP, ports, scope uint64, v6 bool) uint64 {
-	w := binary.LittleEndian.Uint64
-	h := mix(w(low[8:])^t.seed[0], w(high[8:])^t.seed[1])
+	h := mix(binary.LittleEndian.Uint64(low[8:])^t.seed[0], binary.LittleEndian.Uint64(high[8:])^t.seed[1])
 	if v6 {
-		h = mix(h^w(low[:8]), w(high[:8])^t.seed[0])
+		h = mix(h^binary.LittleEndian.Uint64(low[:8]), binary.LittleEndian.Uint64(high[:8])^t.seed[0])
 	}
 	h = mix(h^scope, t.seed[1]^ports)
 	return mix(h, t.seed[0])
