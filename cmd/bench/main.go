@@ -20,10 +20,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -146,8 +148,12 @@ func (b *bench) prepare() error {
 	return err
 }
 
-// measure runs all programs on a capture in turn, and that in rounds.
+// measure runs all programs on a capture in turn, and that in rounds. Once it is
+// interrupted, what was measured until then is reported.
 func (b *bench) measure() error {
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(stop)
 	for _, w := range b.works {
 		if err := w.warm(); err != nil {
 			return err
@@ -158,7 +164,12 @@ func (b *bench) measure() error {
 					continue
 				}
 				fmt.Fprintf(b.progress, "\r\033[K%s, round %d of %d: %s", w.Name, round+1, b.rounds, s.Name)
-				if err := s.once(w); err != nil {
+				err := s.once(w)
+				if len(stop) > 0 {
+					fmt.Fprintln(b.progress, ": interrupted")
+					return nil
+				}
+				if err != nil {
 					fmt.Fprintln(b.progress)
 					return err
 				}
