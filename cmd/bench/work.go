@@ -140,7 +140,7 @@ func (b *bench) work(name string, spec load.Spec, names ...string) *work {
 			}
 			s.Args, s.Env = []string{"tcpdump", "-n", "-r", w.path, "-w", "/dev/null"}, nil
 		case ndjson:
-			s.Args = append(s.Args, "--format", "ndjson")
+			s.Args = b.read(w.path, w, "--format", "ndjson")
 		case oneCore:
 			s.Env = cores(1)
 		case oneWorker, twoWorkers:
@@ -161,9 +161,12 @@ func (b *bench) work(name string, spec load.Spec, names ...string) *work {
 	return w
 }
 
-// read is finwait's command line for the summary of a capture.
-func (b *bench) read(path string, w *work) []string {
-	args := []string{b.finwait, "read", "--progress", "off"}
+// read is finwait's command line for a capture: for the summary, if no form is named.
+func (b *bench) read(path string, w *work, form ...string) []string {
+	if form == nil {
+		form = []string{"--summary"}
+	}
+	args := append([]string{b.finwait, "read", "--progress", "off"}, form...)
 	if w.Spec.Conns > 4_000_000 { // more than the default: an eviction is another work
 		args = append(args, "--max-connections", fmt.Sprint(w.Spec.Conns+1))
 	}
