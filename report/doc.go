@@ -7,9 +7,13 @@
 //	                                                           +--> CSV, sorted    (csv.go)
 //	                     --Totals---> Summary, always last
 //
+// What a connection costs by itself (judged, built, printed) is done by
+// Preparers on any number of goroutines (prepare.go); what needs the order of
+// the connections is left to Writer.AddBatch. Writer.Add does both.
+//
 // Read schema.go first: it is the contract with other programs (schema id
 // [SchemaID]) and what every format is made of; schema/finwait-1.schema.json is
-// generated from it. Then report.go (New, Writer), build.go, append.go.
+// generated from it. Then report.go (New, Writer), prepare.go, build.go, append.go.
 //
 // Every format gives the same bytes for the same capture: nothing here reads a
 // clock, the environment or a map in its random order. Memory is bounded:
