@@ -75,7 +75,7 @@ func looksLikeCapture(path string) bool {
 // packsCapture looks into a compressed file. One that is damaged was asked for
 // all the same: opening it says what is wrong.
 func packsCapture(path string) bool {
-	in, err := openInput(0, &FileInfo{Path: path}, nil, smallWindowSize, new(atomic.Int64))
+	in, err := openInput(0, &FileInfo{Path: path}, Options{}, smallWindowSize, new(atomic.Int64))
 	if err == nil {
 		in.close()
 	}

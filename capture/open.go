@@ -12,6 +12,9 @@ import (
 // Options sets how files are opened. The zero value is the ordinary way.
 type Options struct {
 	Stdin io.Reader // what "-" reads; nil: os.Stdin
+	// Stop ends waiting, once it is closed, for what is no regular file: standard
+	// input and named pipes then end with ErrInterrupted. nil: nothing does.
+	Stop <-chan struct{}
 }
 
 // Open opens captures: files, directories (every capture directly in them), and
@@ -37,7 +40,7 @@ func Open(paths []string, o Options) (*Reader, error) {
 			r.total += c.size
 		}
 	}
-	if err := r.start(o.Stdin); err != nil {
+	if err := r.start(o); err != nil {
 		_ = r.Close()
 		return nil, err
 	}
@@ -48,7 +51,7 @@ func Open(paths []string, o Options) (*Reader, error) {
 // of it.
 func OpenStream(name string, in io.Reader) (*Reader, error) {
 	r := &Reader{files: []FileInfo{{Path: name, Size: -1, from: in}}, total: -1}
-	if err := r.start(nil); err != nil {
+	if err := r.start(Options{}); err != nil {
 		_ = r.Close()
 		return nil, err
 	}
@@ -73,19 +76,23 @@ func (in *input) close() {
 
 // openInput opens one file, undoes its compression and finds out its container.
 // Bytes read from disk are added to count.
-func openInput(index int, info *FileInfo, stdin io.Reader, size int, count *atomic.Int64) (*input, error) {
+func openInput(index int, info *FileInfo, o Options, size int, count *atomic.Int64) (*input, error) {
 	in := &input{}
-	raw := stdin
+	raw := o.Stdin
+	waits := info.Size < 0 && o.Stop != nil
 	switch {
 	case info.from != nil:
 		raw = info.from
 	case info.Path != "-":
-		f, err := os.Open(info.Path)
+		f, err := open(info.Path, waits, o.Stop)
 		if err != nil {
 			return nil, systemError(info.Path, err)
 		}
 		in.closers = append(in.closers, f)
 		raw = f
+	}
+	if waits {
+		raw = &stoppable{r: raw, stop: o.Stop}
 	}
 	w := newWindow(&countingReader{raw, count}, size)
 	w, kind, err := decompress(w, info, size, in)
@@ -97,6 +104,13 @@ func openInput(index int, info *FileInfo, stdin io.Reader, size int, count *atom
 		return nil, err
 	}
 	return in, nil
+}
+
+func open(path string, waits bool, stop <-chan struct{}) (*os.File, error) {
+	if waits {
+		return openUntil(path, stop)
+	}
+	return os.Open(path)
 }
 
 func openContainer(w *window, kind format, index int, info *FileInfo) (fileReader, *Error) {
@@ -124,11 +138,16 @@ func asReader[T fileReader](r T, err *Error) (fileReader, *Error) {
 // systemError turns what the operating system says into one line with a hint.
 func systemError(path string, err error) *Error {
 	e := &Error{Op: "open", File: path, Err: err}
+	if path == "" {
+		e.File = `""`
+	}
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
 		e.Err = pe.Err
 	}
 	switch {
+	case path == "":
+		e.Hint = "the name is empty: check the variable that it comes from"
 	case errors.Is(err, fs.ErrNotExist):
 		e.Hint = "check the path"
 	case errors.Is(err, fs.ErrPermission):

@@ -45,6 +45,7 @@ var (
 	ErrNoCaptures  = errors.New("no capture files found")
 	ErrNoLibpcap   = errors.New("this build has no libpcap")
 	ErrFilter      = errors.New("bad filter")
+	ErrInterrupted = errors.New("interrupted")
 )
 
 // Error is what went wrong with a capture, and what to do about it.

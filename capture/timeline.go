@@ -26,7 +26,7 @@ type Reader struct {
 	last    *stream   // gave the frame that the caller has
 	damage  *Error    // the first one met
 	err     error     // what Next goes on giving
-	stdin   io.Reader
+	options Options
 	numbers int // files that Files tells of, as far as they are known
 }
 
@@ -40,12 +40,12 @@ type stream struct {
 }
 
 // start finds out where each file stands in the timeline.
-func (r *Reader) start(stdin io.Reader) error {
-	r.stdin = stdin
+func (r *Reader) start(o Options) error {
+	r.options = o
 	if len(r.files) == 1 {
 		s := &stream{}
 		var err error
-		if s.in, err = openInput(0, &r.files[0], stdin, windowSizeFor(&r.files[0], windowSize), &r.read); err != nil {
+		if s.in, err = openInput(0, &r.files[0], o, windowSizeFor(&r.files[0], windowSize), &r.read); err != nil {
 			return err
 		}
 		r.last = s
@@ -89,7 +89,7 @@ func (r *Reader) probe(i int) (*stream, error) {
 	if regular {
 		count = new(atomic.Int64) // it will be read again
 	}
-	in, err := openInput(s.file, info, r.stdin, windowSizeFor(info, smallWindowSize), count)
+	in, err := openInput(s.file, info, r.options, windowSizeFor(info, smallWindowSize), count)
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +181,7 @@ func (r *Reader) reach() {
 		}
 		r.waiting = r.waiting[:len(r.waiting)-1]
 		if s.in == nil {
-			in, err := openInput(s.file, &r.files[s.index], r.stdin, windowSizeFor(&r.files[s.index], windowSize), &r.read)
+			in, err := openInput(s.file, &r.files[s.index], r.options, windowSizeFor(&r.files[s.index], windowSize), &r.read)
 			if err != nil {
 				r.finish(s, err)
 				continue

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -37,7 +38,7 @@ func newAnnotate(s streams) *cobra.Command {
 	a := &annotating{twice: twice{reading: reading{flags: new(flags), streams: s}}}
 	c := &cobra.Command{Use: "annotate [flags] FILE|DIR... -o OUT.pcapng", Short: "Copy captures to pcapng, with comments that Wireshark shows at each packet",
 		Long: annotateAbout, Example: annotateExamples, Args: cobra.ArbitraryArgs}
-	a.borrow(c, append([]string{"output", "conn", "only", "min-severity"}, coreFlags...)...)
+	a.borrow(c, slices.Concat([]string{"output", "conn", "only", "min-severity"}, selectionFlags, coreFlags)...)
 	describeCopy(c, "annotate only")
 	c.RunE = a.run
 	return c
@@ -51,16 +52,20 @@ func (a *annotating) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	choice, err := a.choice(a.paths, a.in)
+	if err != nil {
+		return err
+	}
 	a.stop = listen()
 	defer a.stop.close()
-	if err := a.learn(core, form.Selection); err != nil {
+	if err := a.learn(core, form.Selection, choice); err != nil {
 		return err
 	}
 	return a.copy(func(n uint64, _ *capture.Frame) (string, bool) { return a.comments[n], true })
 }
 
 // learn reads the captures for what there is to say of each packet.
-func (a *annotating) learn(core reassembly.Options, selection report.Selection) error {
+func (a *annotating) learn(core reassembly.Options, selection report.Selection, choice *filter) error {
 	a.comments = map[uint64]string{}
 	var segments []reassembly.CaseSegment
 	core.CheckClean = nil // the segments of each are wanted
@@ -82,7 +87,7 @@ func (a *annotating) learn(core reassembly.Options, selection report.Selection) 
 			a.comments[uint64(at.Number)] = text
 		})
 	}
-	return a.track(core, new(filter), renumber)
+	return a.track(core, choice, renumber)
 }
 
 // renumber gives packets the numbers that they have in the copy.

@@ -78,7 +78,7 @@ func newCheck(s streams) *cobra.Command {
 	f.StringVar(&k.failOn, "fail-on", "warning", "`WHAT` fails the check: a severity (that one or worse), ids, families or patterns of findings with commas between, or none")
 	f.BoolVar(&k.write, "write-expect", false, "write the expectations that hold of these captures today, for review, and judge nothing")
 	f.StringVar(&k.format, "format", string(verdict.Text), "`FORM` of the verdict: "+join(verdict.Formats))
-	f.StringVarP(&k.output, "output", "o", "", "write to `FILE` instead of standard output")
+	f.VarP((*fileName)(&k.output), "output", "o", "write to `FILE` instead of standard output")
 	k.registerAnalysis(c)
 	completeWords(c, "format", strings.Split(join(verdict.Formats), ", "))
 	completeWords(c, "fail-on", slices.Concat(report.Severities, []string{"none"}, anomaly.Families(), anomaly.IDs()))
@@ -99,7 +99,7 @@ func completeWords(c *cobra.Command, flag string, words []string) {
 func (f *flags) registerAnalysis(c *cobra.Command) {
 	all := &cobra.Command{}
 	f.registerAll(all)
-	for _, name := range []string{"msl", "host", "port", "net", "vlan", "since", "until", "key", "half-open-timeout", "idle-timeout", "half-closed-timeout", "max-connections", "quiet"} {
+	for _, name := range slices.Concat([]string{"msl"}, selectionFlags, []string{"key", "half-open-timeout", "idle-timeout", "half-closed-timeout", "max-connections", "quiet"}) {
 		if flag := all.Flags().Lookup(name); flag != nil {
 			c.Flags().AddFlag(flag)
 		}
@@ -110,6 +110,7 @@ func (f *flags) registerAnalysis(c *cobra.Command) {
 func (f *flags) registerAll(c *cobra.Command) {
 	format, output := f.format, f.output
 	f.register(c)
+	f.registerBPF(c)
 	f.format, f.output = format, output
 }
 
@@ -132,7 +133,7 @@ func (k *checking) run(args []string) error {
 	if _, err := k.tracker(); err != nil {
 		return err
 	}
-	if _, err := k.filter(); err != nil {
+	if _, err := k.choice(args, k.in); err != nil {
 		return err
 	}
 	k.stop = listen()

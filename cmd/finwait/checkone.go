@@ -79,7 +79,7 @@ func (k *checking) expectationsOf(path string) (*expect.File, error) {
 
 // analyse runs a capture and gives its connections to emit, which may keep them.
 func (k *checking) analyse(path string, emit func(*report.Connection)) (verdict.Capture, error) {
-	in, err := capture.Open([]string{path}, capture.Options{Stdin: k.stop.reader(k.in)})
+	in, err := capture.Open([]string{path}, k.stop.options(k.in))
 	var fault *capture.Error
 	if errors.As(err, &fault) {
 		return verdict.Capture{File: path, Damage: fault.Error()}, nil
@@ -88,18 +88,18 @@ func (k *checking) analyse(path string, emit func(*report.Connection)) (verdict.
 		return verdict.Capture{}, err
 	}
 	defer closeQuietly(in)
-	v, err := k.flags.collect(in, k.stop, emit)
+	v, err := k.collect(in, emit)
 	v.File = path
 	return v, err
 }
 
 // collect runs an open capture through the tracker.
-func (f *flags) collect(in *capture.Reader, stop *interrupts, emit func(*report.Connection)) (v verdict.Capture, err error) {
-	o, err := f.tracker()
+func (k *checking) collect(in *capture.Reader, emit func(*report.Connection)) (v verdict.Capture, err error) {
+	o, err := k.tracker()
 	if err != nil {
 		return v, err
 	}
-	choice, err := f.filter()
+	choice, err := k.filter()
 	if err != nil {
 		return v, err
 	}
@@ -110,9 +110,12 @@ func (f *flags) collect(in *capture.Reader, stop *interrupts, emit func(*report.
 	if err := choice.refuse(in); err != nil {
 		return v, err
 	}
-	a := &analysis{in: in, choice: choice, stop: stop, decoder: capture.NewDecoder(capture.DecoderOptions{})}
+	a := &analysis{in: in, choice: choice, stop: k.stop, decoder: capture.NewDecoder(capture.DecoderOptions{})}
 	if err := a.batches(reassembly.NewTracker(o), func() error { return nil }); err != nil {
 		return v, err
+	}
+	if text := choice.problem(); text != "" && !k.quiet {
+		fmt.Fprintf(k.err, "finwait: %s\n", oneLine(text))
 	}
 	trace := a.trace()
 	v.Packets = trace.Quality.Frames
@@ -148,7 +151,7 @@ func (k *checking) script(path string) (verdict.Capture, error) {
 }
 
 // play runs the capture of a script through the tracker.
-func (f *flags) playScript(s *fixtures.Script, stop *interrupts, emit func(*report.Connection)) (verdict.Capture, error) {
+func (k *checking) play(s *fixtures.Script, emit func(*report.Connection)) (verdict.Capture, error) {
 	frames, err := s.Pcap()
 	if err != nil {
 		return verdict.Capture{}, usagef("%v", err)
@@ -158,11 +161,7 @@ func (f *flags) playScript(s *fixtures.Script, stop *interrupts, emit func(*repo
 		return verdict.Capture{}, err
 	}
 	defer closeQuietly(in)
-	return f.collect(in, stop, emit)
-}
-
-func (k *checking) play(s *fixtures.Script, emit func(*report.Connection)) (verdict.Capture, error) {
-	return k.flags.playScript(s, k.stop, emit)
+	return k.collect(in, emit)
 }
 
 // loadScript reads a script; its faults are usage errors with line and column.

@@ -31,7 +31,7 @@ func (r *reading) columns(cmd *cobra.Command, paths []string, wordsAfterRead boo
 	}
 	r.stop = listen()
 	defer r.stop.close()
-	in, err := capture.Open(paths, capture.Options{Stdin: r.stop.reader(r.in)})
+	in, err := capture.Open(paths, r.stop.options(r.in))
 	if err != nil {
 		return r.openError(cmd, err, paths, wordsAfterRead)
 	}

@@ -54,7 +54,7 @@ func newDiff(s streams) *cobra.Command {
 	f.StringVar(&tolerance, "tolerance", "50ms", "times may differ by this `DURATION`; off: they do not matter")
 	f.BoolVar(&exitCode, "exit-code", false, "exit with status 1 if there is a difference")
 	f.StringVar(&k.format, "format", formatText, "`FORM` of the result: text, json")
-	f.StringVarP(&k.output, "output", "o", "", "write to `FILE` instead of standard output")
+	f.VarP((*fileName)(&k.output), "output", "o", "write to `FILE` instead of standard output")
 	k.registerAnalysis(c)
 	completeWords(c, "match", strings.Split(join(diff.Matches), ", "))
 	completeWords(c, "format", []string{formatText, formatJSON})
@@ -84,7 +84,7 @@ func (k *checking) diff(paths []string, o diff.Options, exitCode bool) error {
 	if _, err := k.tracker(); err != nil {
 		return err
 	}
-	if _, err := k.filter(); err != nil {
+	if _, err := k.choice(paths, k.in); err != nil {
 		return err
 	}
 	k.stop = listen()
@@ -93,6 +93,9 @@ func (k *checking) diff(paths []string, o diff.Options, exitCode bool) error {
 	damaged := ""
 	for i, path := range paths {
 		list, damage, err := k.connectionsOf(path)
+		if s := k.stop.signal(); s != nil {
+			return &statusError{128 + signalNumber(s), fmt.Sprintf("%v: nothing was compared", s)}
+		}
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -49,7 +50,7 @@ func newExtract(s streams) *cobra.Command {
 	x := &extracting{twice: twice{reading: reading{flags: new(flags), streams: s}}}
 	c := &cobra.Command{Use: "extract [flags] FILE|DIR... -o OUT.pcapng", Short: "Copy the packets of some connections to a pcapng file",
 		Long: extractAbout, Example: extractExamples, Args: cobra.ArbitraryArgs}
-	x.borrow(c, append([]string{"output", "conn", "only", "min-severity", "host", "port", "net"}, coreFlags...)...)
+	x.borrow(c, slices.Concat([]string{"output", "conn", "only", "min-severity"}, selectionFlags, coreFlags)...)
 	describeCopy(c, "copy only")
 	c.RunE = x.run
 	return c
@@ -63,7 +64,7 @@ func (x *extracting) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	if x.choice, err = x.filter(); err != nil {
+	if x.choice, err = x.flags.choice(x.paths, x.in); err != nil {
 		return err
 	}
 	if form.Selection.Empty() && x.choice.empty() {

@@ -3,7 +3,6 @@ package main
 import (
 	"io"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -27,12 +26,9 @@ type selecting struct {
 	program string    // what it read
 }
 
-// selectionFlags and bpfFlags are their names. live has BPF flags of its own:
-// its programs run in the kernel.
-var (
-	selectionFlags = []string{"host", "port", "net", "vlan", "since", "until"}
-	bpfFlags       = []string{"filter", "filter-inner", "filter-bytecode"}
-)
+// selectionFlags are their names. live has BPF flags of its own: its programs run
+// in the kernel.
+var selectionFlags = []string{"host", "port", "net", "vlan", "since", "until", "filter", "filter-inner", "filter-bytecode"}
 
 func (s *selecting) register(c *cobra.Command) {
 	f := c.Flags()
@@ -48,8 +44,10 @@ func (s *selecting) registerBPF(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&s.filter, "filter", "", "look only at packets that match this `EXPRESSION` (pcap-filter(7)); needs a build with libpcap")
 	f.BoolVar(&s.inner, "filter-inner", false, "apply the filter to the innermost IP packet, in a tunnel if there is one, and not to the frame")
-	f.StringVar(&s.bytecode, "filter-bytecode", "", "filter by the program in this `FILE`, - for standard input: what 'tcpdump -ddd EXPRESSION' prints")
+	f.StringVar(&s.bytecode, "filter-bytecode", "", bytecodeUsage)
 }
+
+const bytecodeUsage = "filter by this `PROGRAM`, what 'tcpdump -ddd EXPRESSION' prints: a file, - for standard input, or the text itself, with commas for line ends"
 
 // filter is the choice in a form that can be applied. Values of one kind are
 // alternatives, the kinds must all hold. The zero value chooses every packet.
@@ -62,6 +60,16 @@ type filter struct {
 	words        []string
 }
 
+// choice is the filter of a command that reads these captures; in is what - reads.
+func (f *flags) choice(paths []string, in io.Reader) (*filter, error) {
+	if f.bytecode == "-" && countStdin(paths) > 0 {
+		return nil, usagef("standard input (-) can be read only once: as a capture or as the program of --filter-bytecode")
+	}
+	f.stdin = in
+	return f.filter()
+}
+
+// filter is the same again, for the next capture: a filter belongs to one decoder.
 func (f *flags) filter() (*filter, error) {
 	x := new(filter)
 	for _, parse := range []func(*selecting) error{x.addresses, x.numbers, x.times, x.program} {
@@ -150,11 +158,12 @@ func (x *filter) program(s *selecting) (err error) {
 		}
 		x.words = append(x.words, "filter "+s.filter)
 	case s.bytecode != "":
-		text, err := s.readBytecode()
-		if err != nil {
-			return err
+		if s.program == "" {
+			if s.program, err = readBytecode(s.bytecode, s.stdin); err != nil {
+				return err
+			}
 		}
-		if x.bpf, err = capture.ParseBytecode(text); err != nil {
+		if x.bpf, err = capture.ParseBytecode(s.program); err != nil {
 			return usagef("--filter-bytecode: %v", err)
 		}
 		x.words = append(x.words, "filter bytecode")
@@ -203,18 +212,4 @@ func (x *filter) problem() string {
 		return err.Error()
 	}
 	return ""
-}
-
-// withSelection adds the flags that choose packets where a command borrows
-// some of them: they are one mechanism.
-func withSelection(names []string) []string {
-	if !slices.Contains(names, selectionFlags[0]) {
-		return names
-	}
-	for _, name := range slices.Concat(selectionFlags, bpfFlags) {
-		if !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	return names
 }

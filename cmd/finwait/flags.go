@@ -48,7 +48,7 @@ func (f *flags) register(c *cobra.Command) {
 	s := c.Flags()
 	s.SortFlags = false
 	s.StringVar(&f.format, "format", string(report.Text), "`FORM` of the report: "+formatList()+"; parquet goes into the directory -o, segments (what the packets say of TCP) are read later in place of the captures")
-	s.StringVarP(&f.output, "output", "o", "", "write the report to `FILE` instead of standard output")
+	s.VarP((*fileName)(&f.output), "output", "o", "write the report to `FILE` instead of standard output")
 	s.BoolVarP(&f.all, "all", "a", false, "list every connection; text has only those with findings otherwise")
 	s.BoolVar(&f.explain, "explain", false, "text: print under each finding what it means and what could overturn it")
 	s.StringArrayVar(&f.only, "only", nil, "list only connections with `KEY=VALUE,...`; KEY is finding (id, family or pattern), state (an endpoint was last in it), passed (was ever in it), open or close (repeatable)")

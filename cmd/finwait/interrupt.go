@@ -1,13 +1,14 @@
 package main
 
 import (
-	"errors"
 	"io"
 	"os"
 	"os/signal"
 	"sync"
 	"sync/atomic"
 	"syscall"
+
+	"github.com/finwait/finwait/capture"
 )
 
 // This file is Ctrl-C: reading stops, and what was read is reported. The second
@@ -60,68 +61,7 @@ func signalNumber(s os.Signal) int {
 	return int(syscall.SIGINT)
 }
 
-var errInterrupted = errors.New("interrupted")
-
-// reader gives r, but gives up waiting for it once interrupted: a pipe may stay
-// silent for ever. No reader is made before the first read.
-func (i *interrupts) reader(r io.Reader) io.Reader { return &stoppable{r: r, stop: i.done} }
-
-type stoppable struct {
-	r      io.Reader
-	stop   <-chan struct{}
-	chunks chan chunk
-	free   chan []byte
-	rest   []byte
-	buffer []byte
-	err    error
-}
-
-type chunk struct {
-	data []byte
-	err  error
-}
-
-func (s *stoppable) start() {
-	s.chunks, s.free = make(chan chunk), make(chan []byte, 2)
-	for range cap(s.free) {
-		s.free <- make([]byte, 256<<10)
-	}
-	go func() {
-		for b := range s.free {
-			n, err := s.r.Read(b)
-			select {
-			case s.chunks <- chunk{b[:n], err}:
-			case <-s.stop:
-				return
-			}
-			if err != nil {
-				return
-			}
-		}
-	}()
-}
-
-// Read gives what came in, or an error once interrupted.
-func (s *stoppable) Read(p []byte) (int, error) {
-	if s.chunks == nil {
-		s.start()
-	}
-	for len(s.rest) == 0 {
-		if s.err != nil {
-			return 0, s.err
-		}
-		if s.buffer != nil {
-			s.free <- s.buffer[:cap(s.buffer)]
-			s.buffer = nil
-		}
-		select {
-		case c := <-s.chunks:
-			s.buffer, s.rest, s.err = c.data, c.data, c.err
-		case <-s.stop:
-			s.err = errInterrupted
-		}
-	}
-	n := copy(p, s.rest)
-	s.rest = s.rest[n:]
-	return n, nil
+// options have waiting for input end with the first signal.
+func (i *interrupts) options(stdin io.Reader) capture.Options {
+	return capture.Options{Stdin: stdin, Stop: i.done}
 }

@@ -79,6 +79,12 @@ interface goes away the report is given all the same, with exit status 3.`,
 		if err := l.check(f, args); err != nil {
 			return err
 		}
+		if l.bytecode != "" {
+			var err error
+			if l.bytecode, err = readBytecode(l.bytecode, s.in); err != nil {
+				return err
+			}
+		}
 		return (&liveRun{flags: f, live: l, streams: s}).run()
 	}
 	return c
@@ -97,7 +103,7 @@ func (l *liveFlags) register(c *cobra.Command) {
 		s.StringVar(&l.filter, "filter", "", "look only at packets that match this `EXPRESSION` (pcap-filter(7)); words after the flags do the same")
 	}
 	if s.Lookup("filter-bytecode") == nil {
-		s.StringVar(&l.bytecode, "filter-bytecode", "", "the same by a `PROGRAM`, what 'tcpdump -ddd' prints; lines may be commas")
+		s.StringVar(&l.bytecode, "filter-bytecode", "", bytecodeUsage)
 	}
 	s.DurationVar(&l.duration, "duration", 0, "stop after this `TIME`")
 	s.BoolVar(&l.steps, "steps", false, "tell each step of each endpoint, its confirmation and its withdrawal")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,6 +18,23 @@ type output struct {
 	file *os.File // nil: standard output
 	path string   // the name that file is to have; "" if it has it already
 }
+
+// fileName is the value of a flag that names a file. An empty one is a variable
+// that was not set, and not standard output.
+type fileName string
+
+func (f *fileName) Set(s string) error {
+	if s == "" {
+		return errors.New("the name of the file is empty")
+	}
+	*f = fileName(s)
+	return nil
+}
+
+func (f *fileName) String() string { return string(*f) }
+
+// Type is what pflag calls a value.
+func (f *fileName) Type() string { return "string" }
 
 const outputBuffer = 256 << 10
 

@@ -62,7 +62,7 @@ func (r *reading) run(cmd *cobra.Command, paths []string, wordsAfterRead bool) e
 	if err != nil {
 		return err
 	}
-	choice, err := r.chosen(paths)
+	choice, err := r.choice(paths, r.in)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (r *reading) run(cmd *cobra.Command, paths []string, wordsAfterRead bool) e
 	}
 	r.stop = listen()
 	defer r.stop.close()
-	in, err := capture.Open(paths, capture.Options{Stdin: r.stop.reader(r.in)})
+	in, err := capture.Open(paths, r.stop.options(r.in))
 	if err != nil {
 		return r.openError(cmd, err, paths, wordsAfterRead)
 	}
@@ -115,17 +115,11 @@ func (r *reading) run(cmd *cobra.Command, paths []string, wordsAfterRead bool) e
 	return r.verdict(in, &trace.Quality)
 }
 
-// chosen reads the flags that choose packets.
-func (r *reading) chosen(paths []string) (*filter, error) {
-	if r.bytecode == "-" && countStdin(paths) > 0 {
-		return nil, usagef("standard input (-) can be read only once: as a capture or as the program of --filter-bytecode")
-	}
-	r.stdin = r.in
-	return r.filter()
-}
-
 // openError adds what the person probably meant.
 func (r *reading) openError(cmd *cobra.Command, err error, paths []string, wordsAfterRead bool) error {
+	if s := r.stop.signal(); s != nil {
+		return &statusError{128 + signalNumber(s), fmt.Sprintf("%v: nothing had been read", s)}
+	}
 	code, text := status(err)
 	if code != statusInput || !errors.Is(err, os.ErrNotExist) {
 		return err

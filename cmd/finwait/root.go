@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -117,13 +118,40 @@ func help(cmd *cobra.Command, args []string) error {
 
 // flagError names the flag that was probably meant.
 func flagError(cmd *cobra.Command, err error) error {
-	text := err.Error()
+	text := plainFault(err.Error())
 	if name, ok := strings.CutPrefix(text, "unknown flag: --"); ok {
 		var known []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, "--"+f.Name) })
 		text = "unknown flag --" + name + report.DidYouMean("--"+name, known)
 	}
 	return usagef("%s (see '%s --help')", text, cmd.CommandPath())
+}
+
+// invalid is how pflag tells that a flag's value is of no use.
+var invalid = regexp.MustCompile(`^invalid argument (".*") for "(?:-., )?(--[a-z-]+)" flag: (.*)$`)
+
+// plainFault puts into plain words what the library for numbers says.
+func plainFault(text string) string {
+	m := invalid.FindStringSubmatch(text)
+	if m == nil {
+		return text
+	}
+	value, flag, fault := m[1], m[2], m[3]
+	switch {
+	case strings.HasSuffix(fault, "value out of range"):
+		fault = "is too large a number"
+	case strings.HasPrefix(fault, "strconv.ParseBool"):
+		fault = "is neither true nor false"
+	case strings.HasPrefix(fault, "strconv.ParseUint"):
+		fault = "is not a whole number from 0 up"
+	case strings.HasPrefix(fault, "strconv."):
+		fault = "is not a whole number"
+	case strings.HasPrefix(fault, "time: "):
+		fault = "is not a duration such as 90s or 1h30m"
+	default:
+		return flag + ": " + fault
+	}
+	return fmt.Sprintf("%s: %s %s", flag, value, fault)
 }
 
 // isTerminal reports whether f is a terminal, and how wide it is.

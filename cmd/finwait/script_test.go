@@ -96,13 +96,19 @@ func command(ts *testscript.TestScript, args []string) *exec.Cmd {
 	return cmd
 }
 
-// interrupt SIGNAL STATUS FILE sends the signal to a finwait that waits for
-// more than FILE on its standard input.
+// interrupt SIGNAL STATUS FILE [PIPE] sends the signal to a finwait that waits for
+// more than FILE on its standard input, or on a named pipe. Nobody writes to
+// that pipe where FILE is -.
 func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	which := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM}[args[0]]
 	want, err := strconv.Atoi(args[1])
 	ts.Check(err)
-	cmd := command(ts, []string{"read", "-", "--format", "ndjson"})
+	from := "-"
+	if len(args) > 3 {
+		from = args[3]
+		ts.Check(syscall.Mkfifo(ts.MkAbs(from), 0o600))
+	}
+	cmd := command(ts, []string{"read", from, "--format", "ndjson"})
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	in, err := cmd.StdinPipe()
@@ -110,8 +116,15 @@ func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	// A parent that ignores signals would have its child ignore them too.
 	signal.Reset(which)
 	ts.Check(cmd.Start())
-	_, err = in.Write([]byte(ts.ReadFile(args[2])))
-	ts.Check(err)
+	if from != "-" && args[2] != "-" {
+		in, err = os.OpenFile(ts.MkAbs(from), os.O_WRONLY, 0) // waits for the reader
+		ts.Check(err)
+		defer in.Close()
+	}
+	if args[2] != "-" {
+		_, err = in.Write([]byte(ts.ReadFile(args[2])))
+		ts.Check(err)
+	}
 	time.Sleep(300 * time.Millisecond)
 	ts.Check(cmd.Process.Signal(which))
 	_ = cmd.Wait() // the status is looked at next

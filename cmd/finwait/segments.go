@@ -24,7 +24,7 @@ func (r *reading) ship(cmd *cobra.Command, paths []string, wordsAfterRead bool, 
 	}
 	r.stop = listen()
 	defer r.stop.close()
-	in, err := capture.Open(paths, capture.Options{Stdin: r.stop.reader(r.in)})
+	in, err := capture.Open(paths, r.stop.options(r.in))
 	if err != nil {
 		return r.openError(cmd, err, paths, wordsAfterRead)
 	}

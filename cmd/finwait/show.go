@@ -65,7 +65,7 @@ func newShow(s streams) *cobra.Command {
 	f.BoolVar(&w.info, "info", false, "tell facts worth knowing (findings of severity info) too")
 	f.BoolVar(&w.svg, "svg", false, "draw an SVG")
 	f.BoolVar(&w.asJSON, "json", false, "write the ladder as JSON")
-	w.borrow(c, append([]string{"output", "no-color", "host", "port", "net"}, coreFlags...)...)
+	w.borrow(c, slices.Concat([]string{"output", "no-color"}, selectionFlags, coreFlags)...)
 	c.RunE = w.run
 	return c
 }
@@ -111,7 +111,7 @@ func (w *showing) run(cmd *cobra.Command, args []string) error {
 
 // parse reads the flags that are show's own.
 func (w *showing) parse() (err error) {
-	if w.choice, err = w.filter(); err != nil {
+	if w.choice, err = w.flags.choice(w.paths, w.in); err != nil {
 		return err
 	}
 	for _, name := range w.conn {

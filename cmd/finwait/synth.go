@@ -47,7 +47,7 @@ func newSynth(s streams) *cobra.Command {
 	}
 	f := c.Flags()
 	f.SortFlags = false
-	f.StringVarP(&k.output, "output", "o", "", "write the capture to `FILE`, - for standard output")
+	f.VarP((*fileName)(&k.output), "output", "o", "write the capture to `FILE`, - for standard output")
 	f.BoolVar(&check, "check", false, "hold the capture against the expectations of the script")
 	k.registerAnalysis(c)
 	c.RunE = func(_ *cobra.Command, args []string) error {
@@ -159,24 +159,30 @@ func newScript(s streams) *cobra.Command {
 	f.StringArrayVar(&names, "conn", nil, "the connection: `ID`, a tuple such as 10.0.0.1:41000-10.0.0.2:80, tcp.stream==N, or all (repeatable)")
 	f.BoolVar(&o.Alone, "alone", false, "leave out other connections of the same addresses and ports")
 	f.BoolVar(&o.Anonymize, "anonymize", false, "replace addresses, client ports and the date")
-	f.StringVarP(&k.output, "output", "o", "", "write to `FILE` instead of standard output")
+	f.VarP((*fileName)(&k.output), "output", "o", "write to `FILE` instead of standard output")
 	k.registerAnalysis(c)
 	c.RunE = func(_ *cobra.Command, args []string) (err error) {
 		switch {
 		case len(args) != 1:
 			return usagef("which capture? finwait script FILE --conn ID (see 'finwait script --help')")
-		case args[0] == "-":
-			return usagef("finwait script reads its capture twice: it cannot be standard input")
+		case args[0] == "-", readOnce(args[0]):
+			return usagef("finwait script reads its capture twice: it cannot be standard input or a pipe")
 		case len(names) == 0:
 			return usagef("which connection? --conn ID; 'finwait --all %s' lists them; --conn all takes all", shellWord(args[0]))
-		case len(k.host)+len(k.port)+len(k.net) > 0:
-			return usagef("finwait script takes no --host, --port or --net: choose by --conn")
 		}
 		if o.Choose, err = chosen(names); err != nil {
 			return err
 		}
 		if o.Tracker, err = k.tracker(); err != nil {
 			return err
+		}
+		choice, err := k.choice(args, k.in)
+		if err != nil {
+			return err
+		}
+		o.Decoder = func(first int64) *capture.Decoder {
+			choice.begin(first)
+			return choice.decoder()
 		}
 		return k.rescript(args[0], o)
 	}

@@ -15,8 +15,12 @@ func (a *analysis) trace() report.Trace {
 	out := quality.Of(&q)
 	out.Interrupted = a.interrupted
 	quality.AddFiles(&out, 1, a.in.Files())
-	if a.interrupted { // standard input that was interrupted was not damaged
-		out.Damage = slices.DeleteFunc(out.Damage, func(p report.Problem) bool { return p.File == "-" })
+	if a.interrupted { // a pipe that was interrupted was not damaged
+		for _, f := range a.in.Files() {
+			if f.Size < 0 {
+				out.Damage = slices.DeleteFunc(out.Damage, func(p report.Problem) bool { return p.File == f.Path })
+			}
+		}
 	}
 	if text := a.choice.problem(); text != "" {
 		out.Warnings = append(out.Warnings, report.Problem{File: "--filter", Text: text})

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -37,7 +38,7 @@ func (f *flags) borrow(c *cobra.Command, names ...string) {
 	f.register(all)
 	f.registerBPF(all)
 	c.Flags().SortFlags = false
-	for _, name := range withSelection(names) {
+	for _, name := range names {
 		c.Flags().AddFlag(all.Flags().Lookup(name))
 	}
 }
@@ -45,21 +46,29 @@ func (f *flags) borrow(c *cobra.Command, names ...string) {
 // start looks at the command line, before a capture is opened.
 func (t *twice) start(cmd *cobra.Command, args []string) error {
 	t.cmd, t.paths, t.rest = cmd, slices.Concat(t.read, args), len(args) > 0 && len(t.read) > 0
-	t.stdin = t.in
+	pipe := slices.IndexFunc(t.paths, readOnce)
 	switch {
 	case len(t.paths) == 0:
 		return usagef("which capture? finwait %s FILE (see 'finwait %s --help')", cmd.Name(), cmd.Name())
 	case countStdin(t.paths) > 0:
 		return usagef("%s reads a capture twice, and standard input can be read only once: write it to a file first", cmd.Name())
+	case pipe >= 0:
+		return usagef("%s reads a capture twice, and %s can be read only once: write it to a file first", cmd.Name(), t.paths[pipe])
 	}
 	return nil
+}
+
+// readOnce reports whether a path is a pipe or the like.
+func readOnce(path string) bool {
+	st, err := os.Stat(path)
+	return err == nil && !st.Mode().IsRegular() && !st.IsDir()
 }
 
 // pass reads the captures once. each gets every frame with its number in the
 // timeline, and those of its segments that the filter lets through. Damage ends
 // the pass and is no error: what stands before it is told.
 func (t *twice) pass(choice *filter, each func(n uint64, f *capture.Frame, segments []reassembly.Segment) error) error {
-	in, err := capture.Open(t.paths, capture.Options{})
+	in, err := capture.Open(t.paths, t.stop.options(t.in))
 	if err != nil {
 		return t.openError(t.cmd, err, t.paths, t.rest)
 	}

@@ -76,16 +76,18 @@ func epoch(text string) (int64, bool) {
 // mostBytecode is more than any program has: BPF_MAXINSNS is 4096 lines.
 const mostBytecode = 1 << 18
 
-// readBytecode reads the program of --filter-bytecode, once.
-func (s *selecting) readBytecode() (string, error) {
-	if s.program != "" {
-		return s.program, nil
+// readBytecode reads the program that --filter-bytecode names: a file, - for in
+// (nil: the process's standard input), or the text of the program itself.
+func readBytecode(program string, in io.Reader) (string, error) {
+	if count, _, ok := strings.Cut(strings.ReplaceAll(program, ",", "\n"), "\n"); ok {
+		if _, err := strconv.ParseUint(count, 10, 16); err == nil {
+			return program, nil
+		}
 	}
-	in := s.stdin
-	if s.bytecode != "-" {
-		f, err := os.Open(s.bytecode)
+	if program != "-" {
+		f, err := os.Open(program)
 		if err != nil {
-			return "", usagef("--filter-bytecode %s: %v", s.bytecode, unwrapPath(err))
+			return "", usagef("--filter-bytecode %s: %v", program, unwrapPath(err))
 		}
 		defer closeQuietly(f)
 		in = f
@@ -95,8 +97,7 @@ func (s *selecting) readBytecode() (string, error) {
 	}
 	b, err := io.ReadAll(io.LimitReader(in, mostBytecode))
 	if err != nil {
-		return "", usagef("--filter-bytecode %s: %v", s.bytecode, unwrapPath(err))
+		return "", usagef("--filter-bytecode %s: %v", program, unwrapPath(err))
 	}
-	s.program = string(b)
-	return s.program, nil
+	return string(b), nil
 }
