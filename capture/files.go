@@ -3,6 +3,7 @@ package capture
 import (
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -49,6 +50,7 @@ type FileInfo struct {
 	Dropped     uint64   // packets that the file says were lost, all interfaces
 	Commented   uint64   // comments on packets
 	HasDropped  bool     // the file tells about drops at all
+	Names       []Name   // that the file gives to addresses (pcapng); each pair once, at most maxNames
 	Comments    []string // on sections and interfaces (pcapng); at most maxComments
 	Warnings    []string
 	Damage      *Error // nil: read to a clean end (or not yet read)
@@ -57,9 +59,17 @@ type FileInfo struct {
 	told *told     // of a file of segments, what it tells of its captures
 }
 
+// Name is a name that a capture file gives to an address; nothing vouches for it.
+type Name struct {
+	IP   netip.Addr
+	Name string // printable, at most 255 bytes
+}
+
 const (
 	maxWarnings = 20
 	maxComments = 16
+	maxNames    = 1 << 13
+	maxName     = 255 // of DNS, RFC 1035 section 2.3.4
 )
 
 // comment keeps what the file says of itself.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/finwait/finwait/fixtures/fuzzlimit"
@@ -42,6 +43,9 @@ func checkAnyFile(t *testing.T, b []byte, most int) {
 		}
 		if total += len(f.Data); total > most {
 			t.Fatalf("%d bytes of packets in %d bytes", total, most)
+		}
+		if strings.ContainsFunc(string(f.Comment), func(r rune) bool { return r < ' ' && r != '\n' || r == 0x7f }) {
+			t.Fatalf("the comment %q", f.Comment)
 		}
 		for ok := d.Decode(&f, &seg) == NotSkipped; ok; ok = d.More(&seg) {
 			given++
@@ -85,6 +89,8 @@ func FuzzPcapng(f *testing.F) {
 		n := newNG(o)
 		n.iface(1, 96, n.opt(2, []byte("eth0")), n.opt(9, []byte{0x8a}), n.opt(14, n.u64(10)))
 		n.packet(0, 5, 60, string(ether(0x800, ipv4(6, tcp(nil, 9)))), n.opt(4, n.u64(3)), n.opt(2, n.u32(6<<5)))
+		n.block(blockNames, cat(n.opt(1, []byte("\x0a\x00\x00\x01name\x00other\x00")), n.opt(2, []byte("2001:db8::1 --- six\x00")), n.opt(0, nil)))
+		n.packet(0, 6, 60, "xyz", n.opt(1, []byte("comment")), n.opt(1, []byte("another")))
 		n.block(blockSimple, append(n.u32(500), "nopq"...))
 		n.block(blockStatistics, append(append(n.u32(0), n.u64(0)...), n.opt(5, n.u64(7))...))
 		n.block(blockOldPacket, append(n.words(0, 0, 9, 2, 90), "lm"...))

@@ -20,6 +20,7 @@ const (
 	blockInterface  = 1
 	blockOldPacket  = 2
 	blockSimple     = 3
+	blockNames      = 4
 	blockStatistics = 5
 	blockPacket     = 6
 	blockJournal    = 9
@@ -58,6 +59,8 @@ type pcapngFile struct {
 	lastTime   int64
 	foreign    bool   // the present section is of an unknown version
 	unread     *Error // the first such section
+	comment    []byte // of the present packet
+	named      map[Name]bool
 	info       *FileInfo
 }
 
@@ -111,7 +114,7 @@ func (p *pcapngFile) next(f *Frame) error {
 		switch kind {
 		case blockPacket, blockOldPacket, blockSimple, blockJournal:
 			done, err = p.packetBlock(kind, length, f)
-		case blockInterface, blockStatistics:
+		case blockInterface, blockStatistics, blockNames:
 			err = p.metaBlock(kind, length)
 		default:
 			if kind >= blockSysdigLow && kind <= blockSysdigHigh {
@@ -163,7 +166,7 @@ func (p *pcapngFile) packetBlock(kind, length uint32, f *Frame) (bool, *Error) {
 	default:
 		// Wireshark numbers these records though no interface carried them.
 		f.LinkType, f.Interface, f.FCS = LinkNone, 0, 0
-		f.Time, f.WireLen, f.Data = p.lastTime, uint32(len(b)), b
+		f.Time, f.WireLen, f.Data, f.Comment = p.lastTime, uint32(len(b)), b, nil
 		ok = true
 	}
 	if err != nil || !ok {
@@ -233,6 +236,7 @@ func (p *pcapngFile) packet(f *Frame, index uint32, ts uint64, captured, wire ui
 	f.WireLen = wire
 	f.FCS = in.fcs
 	f.Data = data[:captured:captured]
+	f.Comment = nil
 	p.info.Interfaces[in.info].Packets++
 	if rest := (int(captured) + 3) &^ 3; rest+4 <= len(data) {
 		p.packetOptions(data[rest:], index, f)
@@ -251,6 +255,7 @@ func (p *pcapngFile) packetOptions(b []byte, index uint32, f *Frame) {
 		switch {
 		case code == optComment:
 			p.info.Commented++
+			p.remark(f, value)
 		case code == epbFlags && len(value) >= 4:
 			if n := p.order.Uint32(value) >> 5 & 0xf; n > 0 {
 				f.FCS = uint8(n)

@@ -82,7 +82,7 @@ func TestPcapngBlocks(t *testing.T) {
 		n.iface(LinkEthernet, 96, n.opt(2, []byte("eth0")), n.opt(9, []byte{9}), n.opt(14, n.u64(10)))
 		n.iface(LinkSLL2, 0, n.opt(13, []byte{4}))
 		n.packet(0, 5, 60, "abc")
-		n.block(4, []byte("names...")) // name resolution: skipped
+		n.block(blockNames, []byte("names..."))
 		n.packet(1, 7, 4, "defg", n.opt(1, []byte("a comment")), n.opt(1, []byte("another")), n.opt(4, n.u64(3)), n.opt(0, nil))
 		n.packet(1, 8, 4, "hijk", n.opt(2, n.u32(6<<5)))
 		old := o.AppendUint16(nil, 1)

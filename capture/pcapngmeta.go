@@ -1,14 +1,16 @@
 package capture
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
-// The pcapng blocks that describe: section headers, interfaces, statistics.
+// The pcapng blocks that describe: section headers, interfaces, statistics, names.
 
 // maxLinkTypes bounds a list that is searched for each interface.
 const maxLinkTypes = 1024
@@ -73,11 +75,58 @@ func (p *pcapngFile) metaBlock(kind, length uint32) *Error {
 	if err != nil {
 		return err
 	}
-	if kind == blockInterface {
+	switch kind {
+	case blockInterface:
 		return p.interfaceBlock(b)
+	case blockNames:
+		p.names(b)
+	default:
+		p.statistics(b)
 	}
-	p.statistics(b)
 	return nil
+}
+
+// names reads a Name Resolution Block, section 4.5: records of an address and the
+// names that whoever captured knew it by. A record that contradicts itself is
+// passed over, and what follows it: it bears on no packet.
+func (p *pcapngFile) names(b []byte) {
+	const (
+		end  = 0
+		ipv4 = 1
+		ipv6 = 2
+	)
+	for {
+		kind, value, rest := p.option(b) // of the same form
+		if kind == end {
+			return
+		}
+		n := map[uint16]int{ipv4: 4, ipv6: 16}[kind]
+		if n > 0 && len(value) > n {
+			ip, _ := netip.AddrFromSlice(value[:n])
+			for name := range bytes.SplitSeq(value[n:], []byte{0}) {
+				p.name(Name{ip, text(name[:min(len(name), maxName)])})
+			}
+		}
+		if b = rest; b == nil {
+			return
+		}
+	}
+}
+
+// name keeps a name that was not given yet.
+func (p *pcapngFile) name(n Name) {
+	if n.Name == "" || p.named[n] {
+		return
+	}
+	if len(p.info.Names) == maxNames {
+		p.info.warnOnce(fmt.Sprintf("the file names more than %d addresses; the others are left out", maxNames))
+		return
+	}
+	if p.named == nil {
+		p.named = map[Name]bool{}
+	}
+	p.named[n] = true
+	p.info.Names = append(p.info.Names, n)
 }
 
 // interfaceBlock reads an Interface Description Block, section 4.2.
@@ -166,9 +215,29 @@ func (p *pcapngFile) statistics(b []byte) {
 	}
 }
 
-// text makes an option's string printable: what a file says ends up on a terminal.
+// remark adds a comment to those of a packet. Each line of it is one of theirs.
+func (p *pcapngFile) remark(f *Frame, value []byte) {
+	if f.Comment == nil {
+		p.comment = p.comment[:0]
+	} else {
+		p.comment = append(p.comment, '\n')
+	}
+	for i, line := range strings.Split(strings.TrimRight(string(value), "\x00\r\n"), "\n") {
+		if i > 0 {
+			p.comment = append(p.comment, '\n')
+		}
+		p.comment = append(p.comment, printable(line)...)
+	}
+	f.Comment = p.comment
+}
+
+// text makes an option's string printable, and cuts one that is no name.
 func text(b []byte) string {
-	s := strings.TrimRight(string(b[:min(len(b), 1024)]), "\x00")
+	return printable(strings.TrimRight(string(b[:min(len(b), 1024)]), "\x00"))
+}
+
+// printable is for a terminal, on which what a file says ends up.
+func printable(s string) string {
 	if !utf8.ValidString(s) {
 		s = strings.ToValidUTF8(s, "\ufffd")
 	}

@@ -17,6 +17,7 @@ type Frame struct {
 	WireLen   uint32            // bytes the frame had on the wire, as the file says; may be less than len(Data) in a bad file
 	FCS       uint8             // bytes of frame check sequence at the frame's end on the wire, 0 if none or unknown
 	Data      []byte            // captured bytes, valid until the next call of Next
+	Comment   []byte            // what the file remarks on the packet (pcapng), printable, several with line ends between; valid as Data is
 
 	// Of a file of segments, which has no packets: Data is nil, and Segment is
 	// what the packet said, valid until the next call of Next; nil: a frame

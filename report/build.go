@@ -182,6 +182,9 @@ func (b *Builder) file(p reassembly.Packet) int {
 	return p.File() + 1
 }
 
+// At is how reports name a packet.
+func (b *Builder) At(p reassembly.Packet) PacketAt { return PacketAt{b.file(p), number(p)} }
+
 func number(p reassembly.Packet) Number { return Number(p.Number()) }
 
 // address drops what is not part of the address on the wire: the zone, and the

@@ -84,7 +84,7 @@ var schemaWords = map[reflect.Type][]string{
 	reflect.TypeFor[Evidence]():  {"observed", "confirmed", "presumed", "assumed", "timer"},
 	reflect.TypeFor[OpenKind]():  openNames(),
 	reflect.TypeFor[CloseKind](): closeNames(),
-	reflect.TypeFor[SideName]():  names[reassembly.Side](4),
+	reflect.TypeFor[SideName]():  Names[reassembly.Side](4),
 	reflect.TypeFor[Severity]():  Severities,
 	reflect.TypeFor[Family]():    anomaly.Families(),
 	reflect.TypeFor[FindingID](): anomaly.IDs(),

@@ -67,6 +67,7 @@ type LadderRow struct {
 	Server   []LadderStep   `json:"server,omitempty" doc:"Steps of the server."`
 	Findings []int          `json:"findings,omitempty" doc:"Findings that show here: indexes into those of the connection."`
 	Cited    []int          `json:"cited,omitempty" doc:"Findings that name this packet as decisive, those of findings among them."`
+	Comments []string       `json:"comments,omitempty" doc:"What the capture file remarks on the packet."`
 	Gap      Seconds        `json:"gap_s,omitzero" doc:"Of a gap: how long."`
 	Left     TimeLeft       `json:"left_s,omitzero" doc:"Of TIME-WAIT at the end of the trace: what is left of it."`
 	Omitted  int            `json:"omitted,omitzero" doc:"Rows left out."`

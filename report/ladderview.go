@@ -273,7 +273,20 @@ func (r *LadderRow) notes(all bool) []string {
 			list = append(list, fmt.Sprintf("%s %d:%d", what, b[0], b[1]))
 		}
 	}
-	return slices.Concat(list, stepNotes("client", r.Client, all), stepNotes("server", r.Server, all))
+	list = slices.Concat(list, stepNotes("client", r.Client, all), stepNotes("server", r.Server, all))
+	for _, c := range r.Comments {
+		list = append(list, "comment: "+clean(c))
+	}
+	return list
+}
+
+// Remark puts the comments that a capture file has on packets at their rows.
+func (d *Ladder) Remark(comments map[PacketAt][]string) {
+	for i := range d.Rows {
+		if r := &d.Rows[i]; r.Kind == RowSegment {
+			r.Comments = comments[PacketAt{r.File, r.Packet}]
+		}
+	}
 }
 
 // withdraws reports whether a withdrawn step of the row tells the same.

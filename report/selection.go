@@ -183,10 +183,11 @@ func stateNames() []string {
 	return append(names, tcpstate.Unknown.String())
 }
 
-func openNames() []string  { return names[reassembly.OpenKind](reassembly.NumOpenKinds) }
-func closeNames() []string { return names[reassembly.CloseKind](reassembly.NumCloseKinds) }
+func openNames() []string  { return Names[reassembly.OpenKind](reassembly.NumOpenKinds) }
+func closeNames() []string { return Names[reassembly.CloseKind](reassembly.NumCloseKinds) }
 
-func names[T interface {
+// Names are the words of the first n values of a kind.
+func Names[T interface {
 	~uint8
 	String() string
 }](n int) []string {

@@ -1,6 +1,10 @@
 package report
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
 
 // This file is the last object of every report: totals over the whole capture,
 // whatever was selected for listing. totals.go fills it.
@@ -148,6 +152,28 @@ type Quality struct {
 	UnseenShare float64 `json:"unseen_share,omitzero" doc:"Share that these are, 0 to 1."`
 
 	Files []FileFacts `json:"files,omitempty" doc:"What is known of each file once it was read."`
+
+	Names     []Name `json:"names,omitempty" doc:"Names that the files give to addresses (name resolution blocks of pcapng), by address; nothing was looked up. At most 4096."`
+	MoreNames uint64 `json:"more_names,omitzero" doc:"Names beyond those listed."`
+}
+
+// Name is a name of an address.
+type Name struct {
+	IP   netip.Addr `json:"ip" doc:"Address."`
+	Name string     `json:"name" doc:"What the file calls it."`
+}
+
+// NamesOf gives the names of an address, with commas between; "" if it has none.
+func (q *Quality) NamesOf(ip netip.Addr) string {
+	i, found := slices.BinarySearchFunc(q.Names, ip, func(n Name, ip netip.Addr) int { return n.IP.Compare(ip) })
+	if !found {
+		return ""
+	}
+	var list []string
+	for ; i < len(q.Names) && q.Names[i].IP == ip; i++ {
+		list = append(list, q.Names[i].Name)
+	}
+	return strings.Join(list, ", ")
 }
 
 // Link is a link type.

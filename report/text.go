@@ -31,6 +31,7 @@ type text struct {
 	w         io.Writer
 	b         bytes.Buffer
 	top       int
+	captured  *Quality // for the names of addresses
 	listed    uint64
 	explained map[string]bool
 
@@ -90,6 +91,7 @@ func (t *text) row(label, text string) {
 }
 
 func (t *text) begin(c *Capture, s *Summary) error {
+	t.captured = &s.Quality
 	t.head(c, s)
 	t.row("opened", countList(s.Opens))
 	t.row("closed", countList(s.Closes))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -36,8 +37,15 @@ func (t *text) render(b []byte, c *Connection) []byte {
 	return t.take(b)
 }
 
-// connection writes what render printed, with the explanations.
+// connection writes what render printed, with the explanations and the names of
+// the addresses.
 func (t *text) connection(printed []byte) error {
+	if len(t.captured.Names) > 0 {
+		var err error
+		if printed, err = t.called(printed); err != nil {
+			return err
+		}
+	}
 	for t.Explain {
 		before, rest, ok := bytes.Cut(printed, []byte{explainMark})
 		if !ok {
@@ -55,6 +63,26 @@ func (t *text) connection(printed []byte) error {
 	}
 	_, err := t.w.Write(printed)
 	return err
+}
+
+// called writes the line with the tuple, and under it what the capture calls its
+// addresses; it gives the rest. A file may tell names at its end, when its
+// connections are printed already.
+func (t *text) called(printed []byte) ([]byte, error) {
+	end := 2 + bytes.IndexByte(printed[1:], '\n') // the tuple stands between the first two line ends
+	tuple := printed[:end]
+	t.b.Write(tuple)
+	for word := range bytes.FieldsSeq(tuple) {
+		word, _, _ = bytes.Cut(word, []byte{0x1b}) // the end of a colour
+		at, err := netip.ParseAddrPort(string(word))
+		if err != nil {
+			continue
+		}
+		if names := t.captured.NamesOf(at.Addr()); names != "" {
+			t.block("    ", fmt.Sprintf("%s is called %s in the capture", at.Addr(), clean(names)))
+		}
+	}
+	return printed[end:], t.flush()
 }
 
 func (t *text) tuple(c *Connection) {

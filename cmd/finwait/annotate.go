@@ -20,9 +20,9 @@ lost, or shows a finding has a comment that says so. Wireshark shows the comment
 in the packet's details, as a column (frame.comment) and under Analyze, Expert
 Information; 'frame.comment contains "FIN-WAIT"' finds them.
 
-The packets' bytes, times, lengths, order and interfaces stay as they are; of an
-input that is pcapng itself, its own comments and other options of packets are
-not taken over. Several files become one in the order of time, and the comments
+The packets' bytes, times, lengths, order, interfaces and the comments that they
+have already stay as they are; other options of packets of a pcapng file are not
+taken over. Several files become one in the order of time, and the comments
 count packets as the new file does. The comments are held in memory between the
 two passes: --only and --conn choose connections where a capture has millions.`
 
@@ -91,7 +91,7 @@ func (a *annotating) learn(core reassembly.Options, selection report.Selection, 
 }
 
 // renumber gives packets the numbers that they have in the copy.
-func renumber(n uint64, s *reassembly.Segment) bool {
+func renumber(n uint64, _ *capture.Frame, s *reassembly.Segment) bool {
 	s.Packet = reassembly.MakePacket(0, n)
 	return true
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/finwait/finwait/capture"
 	"github.com/finwait/finwait/reassembly"
@@ -53,6 +54,9 @@ func (t *twice) copy(keep func(n uint64, f *capture.Frame) (comment string, ok b
 			return nil
 		}
 		t.copied++
+		if before := string(f.Comment); before != "" {
+			comment = strings.TrimSuffix(before+"\n"+comment, "\n")
+		}
 		return c.write(f, comment)
 	})
 	if err != nil {

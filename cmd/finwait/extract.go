@@ -18,7 +18,8 @@ import (
 
 const extractAbout = `Copy the packets of some connections to one pcapng file: every packet of the tuple
 from the connection's first to its last, the ICMP errors that quote it, and the
-fragments of its packets. Bytes, times, lengths and interfaces stay as they are.`
+fragments of its packets. Bytes, times, lengths, interfaces and comments on packets
+stay as they are.`
 
 const extractExamples = `  finwait extract trace.pcap --conn 7 -o seven.pcapng
   finwait extract captures/ --only finding=2msl -o time-wait.pcapng
@@ -113,7 +114,7 @@ func (x *extracting) learn(selection report.Selection) error {
 			if parts := open.join(f.Data, s); parts != nil {
 				x.joined = append(x.joined, datagram{x.flow(s), n, parts})
 			}
-			renumber(n, s)
+			renumber(n, f, s)
 			tracker.Add(s)
 		}
 		return nil

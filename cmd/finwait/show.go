@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/finwait/finwait/capture"
 	"github.com/finwait/finwait/reassembly"
 	"github.com/finwait/finwait/reassembly/anomaly"
 	"github.com/finwait/finwait/report"
@@ -144,6 +145,9 @@ func (w *showing) parse() (err error) {
 	return nil
 }
 
+// mostComments bounds the bytes of comments on packets that are kept.
+const mostComments = 16 << 20
+
 // mostListed bounds the list of connections that a name may mean.
 const mostListed = 30
 
@@ -210,6 +214,7 @@ func listed(l *reassembly.Lifecycle) string {
 func (w *showing) ladder(core reassembly.Options, l *reassembly.Lifecycle) (*report.Ladder, error) {
 	var d *report.Ladder
 	b := report.Builder{SeveralFiles: len(w.paths) > 1 || l.Last.File() > 0}
+	comments, size := map[report.PacketAt][]string{}, 0
 	core.LogLimit = logLimit
 	var segments []reassembly.CaseSegment
 	core.CheckClean = nil // its segments are wanted
@@ -225,13 +230,19 @@ func (w *showing) ladder(core reassembly.Options, l *reassembly.Lifecycle) (*rep
 		d = b.Ladder(again, segments)
 	}
 	a, z := l.Client, l.Server
-	err := w.track(core, w.choice, func(_ uint64, s *reassembly.Segment) bool {
-		from, to := s.SrcPort, s.DstPort
-		if from == a.Port() && to == z.Port() && addr(s.Src) == a.Addr().Unmap() && addr(s.Dst) == z.Addr().Unmap() {
-			return true
+	err := w.track(core, w.choice, func(_ uint64, f *capture.Frame, s *reassembly.Segment) bool {
+		from, to, src, dst := s.SrcPort, s.DstPort, addr(s.Src), addr(s.Dst)
+		forth := from == a.Port() && to == z.Port() && src == a.Addr().Unmap() && dst == z.Addr().Unmap()
+		back := to == a.Port() && from == z.Port() && dst == a.Addr().Unmap() && src == z.Addr().Unmap()
+		if (forth || back) && f.Comment != nil && size < mostComments {
+			size += len(f.Comment)
+			comments[b.At(f.Packet)] = strings.Split(string(f.Comment), "\n")
 		}
-		return to == a.Port() && from == z.Port() && addr(s.Dst) == a.Addr().Unmap() && addr(s.Src) == z.Addr().Unmap()
+		return forth || back
 	})
+	if d != nil {
+		d.Remark(comments)
+	}
 	if err == nil && d == nil {
 		err = &statusError{statusInput, "the capture changed while it was read"}
 	}

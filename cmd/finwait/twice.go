@@ -110,12 +110,12 @@ func (t *twice) pass(choice *filter, each func(n uint64, f *capture.Frame, segme
 }
 
 // track is a pass that gives the segments to a tracker.
-func (t *twice) track(o reassembly.Options, choice *filter, wanted func(n uint64, s *reassembly.Segment) bool) error {
+func (t *twice) track(o reassembly.Options, choice *filter, wanted func(n uint64, f *capture.Frame, s *reassembly.Segment) bool) error {
 	tracker := reassembly.NewTracker(o)
 	err := t.pass(choice, func(n uint64, f *capture.Frame, segments []reassembly.Segment) error {
 		tracker.Advance(f.Time)
 		for i := range segments {
-			if s := &segments[i]; wanted == nil || wanted(n, s) {
+			if s := &segments[i]; wanted == nil || wanted(n, f, s) {
 				tracker.Add(s)
 			}
 		}

@@ -4,6 +4,9 @@
 package quality
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/finwait/finwait/capture"
 	"github.com/finwait/finwait/report"
 )
@@ -54,8 +57,20 @@ func AddFiles(out *report.Quality, first int, files []capture.FileInfo) {
 		for _, text := range f.Warnings {
 			out.Warnings = append(out.Warnings, report.Problem{File: f.Path, Text: text})
 		}
+		for _, n := range f.Names {
+			out.Names = append(out.Names, report.Name{IP: n.IP, Name: n.Name})
+		}
+	}
+	slices.SortStableFunc(out.Names, func(a, b report.Name) int { return cmp.Or(a.IP.Compare(b.IP), cmp.Compare(a.Name, b.Name)) })
+	out.Names = slices.Compact(out.Names)
+	if more := len(out.Names) - toldNames; more > 0 {
+		out.Names = out.Names[:toldNames]
+		out.MoreNames += uint64(more)
 	}
 }
+
+// toldNames is how many names of addresses a report holds.
+const toldNames = 1 << 12
 
 // facts is what is known of one file.
 func facts(number int, f *capture.FileInfo) report.FileFacts {

@@ -103,8 +103,8 @@ func (p *page) meta(hosts []string) meta {
 	m := meta{
 		Capture: p.Capture, Summary: p.Summary, Sort: p.Sort, Several: p.several, Matching: p.Matching, Hosts: hosts, Sets: p.sets,
 		Full: []uint64{}, StateText: map[string]string{}, Rules: map[string]ruleText{}, Words: anomaly.Words(),
-		States: names[tcpstate.State](tcpstate.NumStates),
-		Opens:  names[reassembly.OpenKind](reassembly.NumOpenKinds), Closes: names[reassembly.CloseKind](reassembly.NumCloseKinds),
+		States: report.Names[tcpstate.State](tcpstate.NumStates),
+		Opens:  report.Names[reassembly.OpenKind](reassembly.NumOpenKinds), Closes: report.Names[reassembly.CloseKind](reassembly.NumCloseKinds),
 	}
 	if len(p.rows) > 0 {
 		m.RowsBegin = reassembly.Seconds(p.rows[0].start - int64(p.Summary.Start))
@@ -194,17 +194,6 @@ func joined() ([]byte, error) {
 func digest(text []byte) string {
 	sum := sha256.Sum256(text)
 	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
-}
-
-func names[T interface {
-	~uint8
-	String() string
-}](n int) []string {
-	list := make([]string, n)
-	for i := range list {
-		list[i] = T(i).String()
-	}
-	return list
 }
 
 func sentence(s string) string {

@@ -73,6 +73,7 @@ func (f *frameData) describe() {
 		{"Last state of servers", "state", bars(servers, s.Connections)},
 	}
 	f.Quality = append(quality(s), places(s)...)
+	f.Quality = append(f.Quality, files(f.Capture.Files, s)...)
 	f.assumptions()
 }
 
@@ -111,57 +112,6 @@ func bars(counts []report.Count, all uint64) []bar {
 		if c.Count > 0 {
 			list = append(list, bar{c.Kind, c.Count, float64(c.Count) * 100 / float64(max(all, 1))})
 		}
-	}
-	return list
-}
-
-// quality tells what the capture lacks, which is what bounds the rest.
-func quality(s *report.Summary) []qualityLine {
-	q := &s.Quality
-	list := []qualityLine{{fmt.Sprintf("%s, %s of them TCP segments that were used.", plural(q.Frames, "frame"), group(q.Segments)), false}}
-	say := func(bad bool, format string, a ...any) {
-		list = append(list, qualityLine{fmt.Sprintf(format, a...), bad})
-	}
-	if q.Interrupted {
-		say(true, "Reading was stopped before the end of the capture.")
-	}
-	for _, p := range q.Damage {
-		say(true, "Damaged: %s", p.Text)
-	}
-	switch {
-	case q.Dropped == nil:
-		say(false, "The capture does not say whether packets were dropped while it was made.")
-	case *q.Dropped > 0:
-		say(true, "%s dropped while the capture was made: findings of lost packets are less sure.", plural(*q.Dropped, "packet"))
-	default:
-		say(false, "No packet was dropped while the capture was made.")
-	}
-	for _, c := range q.Skipped {
-		say(false, "Left out, %s: %s.", strings.ReplaceAll(c.Kind, "-", " "), plural(c.Count, "frame"))
-	}
-	for _, c := range q.Marks {
-		say(false, "Marked %s: %s.", strings.ReplaceAll(c.Kind, "-", " "), plural(c.Count, "frame"))
-	}
-	if len(q.LinkTypes) > 0 {
-		say(true, "Link types that cannot be read: %s.", strings.Trim(fmt.Sprint(q.LinkTypes), "[]"))
-	}
-	if q.Setback > 0 {
-		say(true, "The clock of the capture steps back, by %s at most.", span(q.Setback))
-	}
-	if s.OneSided > 0 {
-		say(true, "%s seen in one direction only.", plural(s.OneSided, "connection"))
-	}
-	if s.RoleGuessed > 0 {
-		say(false, "%s without a SYN: which end is the client is a guess.", plural(s.RoleGuessed, "connection"))
-	}
-	if s.Undetermined > 0 {
-		say(true, "%s whose state the packets do not decide.", plural(s.Undetermined, "endpoint"))
-	}
-	if s.MPTCP > 0 {
-		say(false, "%s of Multipath TCP: a FIN there does not end the connection.", plural(s.MPTCP, "subflow"))
-	}
-	for _, p := range q.Warnings {
-		say(true, "%s", p.Text)
 	}
 	return list
 }
@@ -206,28 +156,3 @@ func (f *frameData) FileCount() int { return len(f.Capture.Files) }
 
 // AllFull reports that every row can be opened in full.
 func (f *frameData) AllFull() bool { return len(f.details) == len(f.rows) }
-
-const toldTaps = 3 // pairs of hosts of which the page tells where the tap stands
-
-// places says where the capture was made, as far as it is known.
-func places(s *report.Summary) []qualityLine {
-	var list []qualityLine
-	for _, t := range s.Taps {
-		if len(list) == toldTaps {
-			break
-		}
-		text := ""
-		switch t.Place {
-		case "client":
-			text = fmt.Sprintf("Captured at %s, a client of %s", t.Client, t.Server)
-		case "server":
-			text = fmt.Sprintf("Captured at %s, which serves %s", t.Server, t.Client)
-		case "middle":
-			text = fmt.Sprintf("Captured between %s and %s", t.Client, t.Server)
-		default:
-			continue
-		}
-		list = append(list, qualityLine{fmt.Sprintf("%s (%s).", text, plural(t.Connections, "connection")), false})
-	}
-	return list
-}
