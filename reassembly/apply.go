@@ -25,6 +25,13 @@ func (m *machine) apply(i int32) {
 	case r.bits&recOld != 0:
 		return
 	}
+	if m.crossing != nil {
+		m.arrivals(i, x)
+		if f := m.crossing[i].Fate; f == FateCopy || f == FateForged { // nothing its sender did
+			m.arrive(i, 1-x)
+			return
+		}
+	}
 	m.confirm(i, x)
 	m.send(i, x)
 	m.arrive(i, 1-x)
@@ -39,9 +46,14 @@ func (m *machine) apply(i int32) {
 }
 
 func (m *machine) arrive(i int32, y int) {
-	if k := m.marks[i].recv; k == received || k == ackOnly {
-		m.receive(i, y)
+	if k := m.marks[i].recv; k != received && k != ackOnly {
+		return
 	}
+	if m.crossing != nil && m.crossing[i].Arrived != 0 {
+		m.await(i, y)
+		return
+	}
+	m.receive(i, y)
 }
 
 // event runs one event of side x through the table; it returns the new step,
@@ -61,6 +73,9 @@ func (m *machine) step(x int, to tcpstate.State, i int32, what string, proof Evi
 	s := mstep{state: to, ev: proof, what: what, rec: i}
 	if i >= 0 {
 		s.at, s.pkt = m.recs[i].at, m.recs[i].pkt
+		if m.crossing != nil {
+			m.stamp(&s, x, i)
+		}
 	}
 	e.steps = append(e.steps, s)
 	e.state = to

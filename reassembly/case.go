@@ -154,6 +154,7 @@ type Loss struct {
 	Flags      uint8    // FlagSYN, FlagFIN and so on of what was sent again
 	LastACK    bool     // Side was in LAST-ACK
 	Where      Where
+	Between    Between // Where is OnPath
 	Confidence Confidence
 }
 
@@ -243,7 +244,7 @@ func (c *Case) Losses() []Loss {
 	for i := range c.m.losses {
 		l := &c.m.losses[i]
 		c.losses = append(c.losses, Loss{Kind: LossKind(l.kind), Side: c.side(l.side), At: l.at, After: l.after, Carriers: l.carriers,
-			Copy: l.copy, Flags: l.flags, LastACK: l.lastACK, Where: l.where, Confidence: l.conf})
+			Copy: l.copy, Flags: l.flags, LastACK: l.lastACK, Where: l.where, Between: l.between, Confidence: l.conf})
 	}
 	return c.losses
 }
@@ -310,6 +311,9 @@ func (t *Tracker) remember(i uint32, fromB bool) *Previous {
 		m = t.long[c.head]
 	} else {
 		t.teller.feed(m, c, t.logs.view())
+		if m.crossing != nil {
+			m.settle()
+		}
 	}
 	p := &Previous{ID: uint64(c.id), Last: c.lastPkt, LastAt: c.last, Holder: None}
 	for x := range 2 {

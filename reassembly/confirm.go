@@ -20,7 +20,7 @@ func (m *machine) confirm(i int32, x int) {
 		if s.state == tcpstate.CloseWait && s.ev == Confirmed && m.sentOn(i, x) {
 			s.ev, s.proofs = Presumed, nil
 		}
-		if s.ev != Presumed {
+		if !s.ev.open() {
 			continue
 		}
 		ok := false
@@ -105,7 +105,11 @@ func (m *machine) blockedAt(i int32, x int) bool {
 	}
 	first := m.firstCover(s.rec, i, x)
 	f, c := &m.marks[s.rec], &m.marks[first]
-	if c.hadEnd && f.hadAck && seqnum.LessEq(c.prevEnd, f.prevAck) &&
+	if m.knows(s.rec) {
+		if m.idleAt(s.rec, x) {
+			return false
+		}
+	} else if c.hadEnd && f.hadAck && seqnum.LessEq(c.prevEnd, f.prevAck) &&
 		(m.wasIdle(s.rec, first, x) || m.recs[first].len == 0 && !m.wentOn(first, i, x)) {
 		return false
 	}

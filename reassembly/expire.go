@@ -155,6 +155,7 @@ func (t *Tracker) drop(i uint32, withLog bool) {
 	case c.long():
 		t.freeLong(c.head)
 	default:
+		t.forgetCrossings(c)
 		t.logs.release(c)
 	}
 	if c.links != 0 {

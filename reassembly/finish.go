@@ -51,7 +51,7 @@ func (m *machine) endByNext(x int, cause, proof int32, what string) {
 		m.expireTimeWait(x, m.recs[cause].at)
 	}
 	if e.state == tcpstate.Closed {
-		if s := e.last(); s.ev == Presumed {
+		if s := e.last(); s.ev.open() {
 			s.ev = Confirmed
 			s.proofs = append(s.proofs, m.recs[proof].pkt)
 		}
@@ -167,6 +167,10 @@ func (m *machine) rto(x int) int64 { return m.snd[x].rtt.rto(&m.snd[1-x].rtt) }
 // finish turns the machine's state into a Lifecycle. now is the trace clock;
 // ended says that the trace ends here.
 func (m *machine) finish(c *conn, links *connLinks, now int64, ended bool) *Lifecycle {
+	if m.crossing != nil {
+		m.settle()
+		m.certify()
+	}
 	l := &Lifecycle{ID: uint64(c.id), Stream: uint64(c.stream), First: m.firstPkt, Last: c.lastPkt,
 		Start: m.first, End: c.last, Packets: m.packets, Tunnel: c.key.Scope, Reuses: uint64(links.reuses), ReusedBy: uint64(links.reusedBy)}
 	cl := m.clientSide(l)
@@ -183,6 +187,7 @@ func (m *machine) finish(c *conn, links *connLinks, now int64, ended bool) *Life
 	m.interop.tell(l)
 	l.Untold = m.untold
 	l.OneSided = m.snd[0].stats.Packets == 0 || m.snd[1].stats.Packets == 0
+	l.Path = m.toldPath(cl)
 	l.MPTCP = c.opts[0].flags&optMPTCP != 0 || c.opts[1].flags&optMPTCP != 0
 	return l
 }
@@ -218,6 +223,9 @@ func (m *machine) finishEnd(out *Endpoint, x int, c *conn, now int64, ended bool
 	out.History = make([]Step, len(e.steps))
 	for i := range e.steps {
 		out.History[i] = e.steps[i].told()
+		if m.crossing != nil {
+			m.sameCapture(&out.History[i])
+		}
 	}
 	if s := e.last(); s != nil && ended {
 		out.History[len(out.History)-1].Censored = m.censoredStep(s, x, now)
@@ -234,7 +242,7 @@ func (m *machine) finishEnd(out *Endpoint, x int, c *conn, now int64, ended bool
 
 func (s *mstep) told() Step {
 	t := Step{State: s.state, At: s.at, Packet: s.pkt, Event: s.what, Evidence: s.ev, ConfirmedBy: s.proofs,
-		InferredFrom: s.inferred, PacketEvidence: s.pktEv}
+		InferredFrom: s.inferred, Arrived: s.arrived, PacketEvidence: s.pktEv}
 	if s.alt != tcpstate.Unknown {
 		t.Alternatives = []tcpstate.State{s.alt}
 	}
@@ -277,7 +285,7 @@ func (m *machine) expireTimeWait(x int, now int64) (t timeWait, over bool) {
 
 // censoredStep: too little trace follows a presumption to contradict it (rule 15).
 func (m *machine) censoredStep(s *mstep, x int, now int64) bool {
-	return s.ev == Presumed && now-s.at < max(3*m.rto(1-x), censorFloor)
+	return s.ev.open() && now-s.at < max(3*m.rto(1-x), censorFloor)
 }
 
 // ended says why a connection left the table before its time, if it did.

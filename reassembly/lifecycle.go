@@ -77,19 +77,24 @@ const (
 	Assumed             // no packet: LISTEN, a mid-stream start
 	Timer               // trace time ran out (2MSL)
 	Presumed            // a segment that should move the endpoint passed the tap
+	Delivered           // presumed, and the endpoint's own capture shows that the segment arrived
 	Confirmed           // presumed, and the endpoint's own later segment implies it
 	Observed            // the endpoint's own SYN, FIN or RST
 )
 
-var evidenceNames = [...]string{"", "assumed", "timer", "presumed", "confirmed", "observed"}
+var evidenceNames = [...]string{"", "assumed", "timer", "presumed", "delivered", "confirmed", "observed"}
 
 func (e Evidence) String() string { return evidenceNames[e] }
+
+// open reports a step that a later packet may still confirm or refute.
+func (e Evidence) open() bool { return e == Presumed || e == Delivered }
 
 // Step is one entry of an endpoint's history.
 type Step struct {
 	State          tcpstate.State
 	At             int64  // ns since the epoch: when the causing segment passed the tap; 0 if no packet or timer
 	Packet         Packet // the segment that caused it; 0 if none was seen
+	Arrived        Packet // the same segment in the endpoint's own capture, where several captures tell; then At is its arrival
 	Event          string // what happened, such as "receive SYN-ACK"
 	Evidence       Evidence
 	ConfirmedBy    []Packet         // the later packets that prove it
@@ -167,9 +172,11 @@ const (
 	NeverSent
 	CaptureMissed
 	UndeterminedPlace
+	OnPath     // between two captures: the one has it, the other lacks it
+	AtReceiver // not lost: it reached its receiver's host, which dropped it
 )
 
-var whereNames = [...]string{"", "before-tap", "after-tap", "never-sent", "capture-missed", "undetermined"}
+var whereNames = [...]string{"", "before-tap", "after-tap", "never-sent", "capture-missed", "undetermined", "on-path", "at-receiver"}
 
 func (w Where) String() string { return whereNames[w] }
 
@@ -218,6 +225,7 @@ type Finding struct {
 	At         int64    // ns since the epoch
 	Packets    []Packet // the decisive ones, at most 16, in order
 	Where      Where
+	Between    Between // OnPath: the captures between which it was lost
 	Confidence Confidence
 	Detail     string // one plain sentence that a person can check against the packets
 	Verdict    string // reuse findings: legal_ts, legal_isn, old_duplicate, …
@@ -245,6 +253,8 @@ type Lifecycle struct {
 	Reuses, ReusedBy uint64 // ids of the neighbouring incarnations, 0 if none
 	Evicted          string // why it was evicted or timed out, if it was
 	Untold           uint64 // losses beyond what one connection keeps: they have no findings
+
+	Path *Path // what captures at several points tell; nil: one tap
 
 	MPTCP    bool // a subflow: its FIN is not the end of the MPTCP connection (RFC 8684)
 	OneSided bool // segments of one direction only

@@ -95,6 +95,12 @@ func (m *machine) tellLostACKs(i int32, x int, lost []int32) {
 	if a := &m.recs[first]; r.bits&a.bits&recTS != 0 && r.flags&FlagACK != 0 && m.marks[first].tsNew && seqnum.Less(r.tsecr, a.tsval) && m.plausibleEcho(r) {
 		l.conf = Certain // the copy's echo is older than the ACK (section 2.2, row 3)
 	}
+	if m.knows(first) {
+		l.conf = Certain
+		if l.where = AtReceiver; m.lostOnPath(first) {
+			l.where, l.between = OnPath, m.between(first)
+		}
+	}
 	l.lastACK = r.flags&FlagFIN != 0 && m.firstFINCovered(x)
 	l.after = r.at - m.recs[first].at
 	m.tell(l)

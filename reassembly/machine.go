@@ -116,7 +116,8 @@ type mstep struct {
 	at       int64
 	pkt      Packet
 	inferred Packet
-	rec      int32 // the causing segment's index, -1 if none
+	arrived  Packet // the causing segment in the endpoint's own capture
+	rec      int32  // the causing segment's index, -1 if none
 	what     string
 	proofs   []Packet
 }
@@ -182,6 +183,7 @@ type end struct {
 	undetermined bool
 	covered      bool    // it sent a segment that ends where its FIN begins, after covering the peer's FIN
 	restarts     []int32 // segments that restart TIME-WAIT
+	due          []int32 // segments that reach it later than they were sent, in order of arrival
 }
 
 // loss is a judgement on a lost or late segment that a rule makes a finding of.
@@ -198,6 +200,7 @@ type loss struct {
 	copyRec  int32    // the copy, likewise
 	settled  bool     // the copy was acknowledged
 	where    Where
+	between  Between
 	conf     Confidence
 }
 
@@ -223,7 +226,9 @@ type machine struct {
 	untold    uint64
 	doubts    doubts
 	withdrawn [2][]Withdrawal
-	dropped   int // recs folded into base
+	dropped   int        // recs folded into base
+	crossing  []Crossing // of each rec, where several captures tell; nil: one tap
+	path      Path
 	interop   interop
 
 	first    int64 // time of the connection's first packet
@@ -245,9 +250,9 @@ type machine struct {
 }
 
 func (m *machine) reset(o *Options) {
-	recs, marks := m.recs[:0], m.marks[:0]
+	recs, marks, crossing := m.recs[:0], m.marks[:0], m.crossing[:0]
 	steps := [2][]mstep{m.e[0].steps, m.e[1].steps} // a Lifecycle keeps none of them
-	*m = machine{o: o, recs: recs, marks: marks, rstBy: -1}
+	*m = machine{o: o, recs: recs, marks: marks, crossing: crossing, rstBy: -1}
 	for x := range 2 {
 		m.snd[x].finRec, m.snd[x].synRec = -1, -1
 		m.base[x] = end{synRec: -1}
@@ -260,6 +265,10 @@ func (m *machine) add(r *rec) {
 	m.recs = append(m.recs, *r)
 	m.marks = append(m.marks, mark{orig: -1, until: -1, refuter: -1})
 	i := int32(len(m.recs) - 1)
+	if m.crossing != nil {
+		m.cross(i)
+		m.arrivals(i, r.side())
+	}
 	m.observe(i)
 	if m.refute(i) {
 		m.replay(i)
@@ -278,6 +287,9 @@ func (m *machine) replay(i int32) {
 	for j := range i {
 		m.apply(j)
 	}
+	if m.crossing != nil && int(i) < len(m.recs) {
+		m.arrivals(i, m.recs[i].side())
+	}
 	if int(i) < len(m.recs) {
 		for x := range 2 {
 			m.tellWithdrawn(x, old[x], i)
@@ -293,6 +305,7 @@ func (e *end) clone() end {
 	}
 	c.holes = append([]span(nil), e.holes...)
 	c.restarts = append([]int32(nil), e.restarts...)
+	c.due = append([]int32(nil), e.due...)
 	return c
 }
 
@@ -351,6 +364,9 @@ func (m *machine) trim() {
 	for j := range n {
 		m.apply(int32(j))
 	}
+	if m.crossing != nil {
+		m.settle()
+	}
 	for x := range 2 {
 		m.base[x] = m.e[x].clone()
 		m.base[x].shift(int32(n))
@@ -359,6 +375,9 @@ func (m *machine) trim() {
 	m.e = saved
 	m.recs = m.recs[:copy(m.recs, m.recs[n:])]
 	m.marks = m.marks[:copy(m.marks, m.marks[n:])]
+	if m.crossing != nil {
+		m.crossing = m.crossing[:copy(m.crossing, m.crossing[n:])]
+	}
 	m.doubts = 0
 	for i := range m.marks {
 		k := &m.marks[i]
@@ -386,6 +405,13 @@ func (e *end) shift(n int32) {
 	for i := range e.restarts {
 		e.restarts[i] = back(e.restarts[i], int(n))
 	}
+	due := e.due[:0]
+	for _, i := range e.due {
+		if i >= n {
+			due = append(due, i-n)
+		}
+	}
+	e.due = due
 }
 
 // acks reports whether segment i acknowledges all below end.

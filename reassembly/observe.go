@@ -74,6 +74,10 @@ func (m *machine) classify(i int32, s, p *sender) {
 	if !s.hasEnd {
 		return
 	}
+	if m.crossing != nil && m.crossing[i].Fate == FateCopy {
+		k.kind, k.orig = networkDuplicate, m.firstCopy(i)
+		return
+	}
 	if j := m.sameFrame(i); j >= 0 {
 		k.orig = j
 		return

@@ -19,6 +19,8 @@ const (
 	whyStillAlive = "the endpoint went on sending"
 	whyForged     = "the alleged sender went on: it did not send this RST"
 	whyUnanswered = "sent again and again without an answer"
+	whyLostOnPath = "lost on the path: the receiver's own capture lacks it"
+	whyInjected   = "put in on the path: its alleged sender's own capture lacks it"
 	unansweredMax = 3 // copies without an answer until the receipt is given up (rule 13)
 )
 
@@ -75,7 +77,17 @@ func (m *machine) refuteACKs(i int32, x int) bool {
 	crossed := false
 	for j := range i {
 		a := &m.recs[j]
-		if !m.own(j, 1-x) || a.flags&(FlagACK|FlagRST) != FlagACK || !seqnum.Less(r.seq, a.ack) || m.marks[j].recv == notReceived {
+		if !m.own(j, 1-x) || a.flags&(FlagACK|FlagRST) != FlagACK || !seqnum.Less(r.seq, a.ack) {
+			continue
+		}
+		if m.lostOnPath(j) && m.marks[j].refuter < 0 {
+			lost = append(lost, j)
+		}
+		if m.marks[j].recv == notReceived {
+			continue
+		}
+		if m.knows(j) && (!m.arrivedBefore(j, i) || r.flags&FlagSYN == 0) {
+			crossed = crossed || !m.arrivedBefore(j, i) // else it had the ACK, and sent again all the same
 			continue
 		}
 		if a.at >= limit {
@@ -93,11 +105,17 @@ func (m *machine) refuteACKs(i int32, x int) bool {
 		}
 		return false
 	}
+	changed := false
 	for _, j := range lost {
+		if m.lostOnPath(j) {
+			m.marks[j].refuter = i
+			continue
+		}
 		m.judge(j, notReceived, i, whySentAgain)
+		changed = true
 	}
 	m.tellLostACKs(i, x, lost)
-	return true
+	return changed
 }
 
 // sentBy is when segment i would have passed the tap at the latest, had it gone
@@ -179,8 +197,12 @@ func (m *machine) resent(i int32, x int) bool {
 		if m.ackSeen(x, o, r) {
 			continue
 		}
+		if m.knows(j) {
+			m.resentKnown(i, j, x)
+			continue
+		}
 		k.copies++
-		if k.copies >= unansweredMax && m.unansweredSince(j, i, x) {
+		if k.copies >= unansweredMax && !m.knows(i) && m.unansweredSince(j, i, x) {
 			m.judge(i, notReceived, i, whyUnanswered)
 			changed = true
 		}
@@ -410,7 +432,7 @@ func (m *machine) notCovered(i int32, x int) bool {
 		if o.flags&FlagFIN == 0 {
 			continue
 		}
-		if m.sentBy(i) <= o.at+m.late(x) {
+		if m.sentBy(i) <= o.at+m.late(x) || m.knows(j) {
 			for n := j; n < i; n++ { // and what the peer sent after it
 				if q := &m.recs[n]; n == j || m.own(n, 1-x) && m.marks[n].recv != notReceived && q.pureACK() && q.seq == p.fin+1 {
 					m.marks[n].until = i

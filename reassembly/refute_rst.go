@@ -95,7 +95,7 @@ func (m *machine) refuteByRST(i int32, x int) bool {
 	}
 	for n := range e.steps {
 		s := &e.steps[n]
-		if s.ev != Presumed || s.rec < 0 || m.marks[s.rec].recv != received && m.marks[s.rec].recv != delayed {
+		if !s.ev.open() || s.rec < 0 || m.marks[s.rec].recv != received && m.marks[s.rec].recv != delayed {
 			continue
 		}
 		o := &m.recs[s.rec]

@@ -59,7 +59,7 @@ func (m *machine) refusedSYN(i int32, x int) bool {
 }
 
 func (m *machine) confirmClosed(i int32, x int) {
-	if s := m.e[x].last(); s != nil && s.ev == Presumed && m.recs[i].flags&FlagACK == 0 && s.rec >= 0 && m.recs[s.rec].flags&FlagRST == 0 {
+	if s := m.e[x].last(); s != nil && s.ev.open() && m.recs[i].flags&FlagACK == 0 && s.rec >= 0 && m.recs[s.rec].flags&FlagRST == 0 {
 		s.ev = Confirmed
 		s.proofs = append(s.proofs, m.recs[i].pkt)
 	}
@@ -84,9 +84,9 @@ func (m *machine) answered(i int32, x int) int32 {
 		if m.own(j, x) && o.has(FlagRST|FlagACK) && m.marks[j].hadEnd {
 			break // an abort: what came before found a connection
 		}
-		if m.own(j, 1-x) && o.flags&(FlagACK|FlagRST) == FlagACK && o.ack == r.seq &&
+		if m.own(j, 1-x) && m.mayAnswer(i, j) && o.flags&(FlagACK|FlagRST) == FlagACK && o.ack == r.seq &&
 			(since || o.span() > 0 && s.hasAck && seqnum.Less(s.ack, o.end())) {
-			cause = j
+			cause = m.firstThere(j, cause)
 		}
 	}
 	return cause

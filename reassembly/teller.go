@@ -35,10 +35,26 @@ type teller struct {
 	scratch []rec // one connection's log, in a row
 	clean   cleanTeller
 	spare   *Lifecycle // for the next clean connection
+
+	crossings map[Packet]Crossing // of the packets in the logs, where several captures tell; nil: one tap
+	now       int64               // trace time up to which the next connection is judged
 }
 
 // feed works a connection's whole log into a machine.
 func (t *teller) feed(m *machine, c *conn, logs logView) {
+	if t.crossings != nil {
+		t.feedCrossed(m, c, logs)
+		return
+	}
+	t.begin(m, c, logs)
+	m.mirrored = isMirrored(t.scratch)
+	for i := range t.scratch {
+		m.add(&t.scratch[i])
+	}
+}
+
+// begin makes a machine ready for connection c and lays out its log.
+func (t *teller) begin(m *machine, c *conn, logs logView) {
 	m.reset(t.o)
 	m.ports = [2]uint16{c.port(0), c.port(1)}
 	m.twoMSL = [2]int64{c.twoMSL(t.o, 0), c.twoMSL(t.o, 1)}
@@ -49,10 +65,6 @@ func (t *teller) feed(m *machine, c *conn, logs logView) {
 	t.scratch = logs.unpack(c, t.scratch[:0])
 	m.packets = uint64(c.packets)
 	m.first, m.firstPkt = t.scratch[0].at, t.scratch[0].pkt
-	m.mirrored = isMirrored(t.scratch)
-	for i := range t.scratch {
-		m.add(&t.scratch[i])
-	}
 }
 
 // tell works out the Lifecycle of a connection: by the clean path if it can.
@@ -69,7 +81,7 @@ func (t *teller) tell(r *leaving) *Lifecycle {
 
 // tellClean gives nil if the connection is not clean.
 func (t *teller) tellClean(r *leaving) *Lifecycle {
-	if t.clean.asked++; r.long != nil || t.o.machineOnly {
+	if t.clean.asked++; r.long != nil || t.o.machineOnly || t.crossings != nil {
 		return nil
 	}
 	l := t.spare
@@ -109,6 +121,7 @@ func (t *teller) work(r *leaving) *Lifecycle {
 		m.e = [2]end{saved[0].clone(), saved[1].clone()}
 		defer func() { m.e = saved }()
 	} else {
+		t.now = r.at
 		t.feed(m, &r.c, r.logs)
 	}
 	l := m.finish(&r.c, &r.links, r.at, r.ended)

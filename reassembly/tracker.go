@@ -56,6 +56,8 @@ type Tracker struct {
 	streams streams
 	changes changes
 	fetched uint64
+
+	crossing Crossing // of the segment that is being added
 }
 
 // NewTracker makes an empty Tracker.
@@ -171,6 +173,7 @@ func (t *Tracker) log(i uint32, s *Segment, x int, extra uint8) {
 	own := extra == 0 && !s.Quoted()
 	if !c.long() {
 		t.logs.add(c, &r, own)
+		t.noteCrossing(s.Packet)
 	}
 	if own {
 		if c.packets == 0 {
@@ -194,6 +197,9 @@ func (t *Tracker) log(i uint32, s *Segment, x int, extra uint8) {
 		if own {
 			m.packets++
 		}
+		if t.teller.crossings != nil {
+			m.crossing = append(m.crossing, t.crossing)
+		}
 		m.add(&r)
 		if len(m.recs) >= 2*t.o.LogLimit {
 			m.trim()
@@ -214,6 +220,7 @@ func (t *Tracker) lengthen(c *conn) {
 		t.long = append(t.long, new(machine))
 	}
 	t.teller.feed(t.long[n], c, t.logs.view())
+	t.forgetCrossings(c)
 	t.logs.release(c)
 	c.head, c.tail, c.units = n, 0, unitsLong
 }

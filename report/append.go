@@ -45,7 +45,11 @@ func (c *Connection) AppendJSON(b []byte) []byte {
 
 	b = c.Endpoints.Client.appendJSON(append(b, `,"endpoints":{"client":`...))
 	b = c.Endpoints.Server.appendJSON(append(b, `,"server":`...))
-	b = append(b, `},"findings":`...)
+	b = append(b, '}')
+	if c.Path != nil {
+		b = c.Path.appendJSON(append(b, `,"path":`...))
+	}
+	b = append(b, `,"findings":`...)
 	b = appendList(b, c.Findings, (*Finding).appendJSON)
 	if c.Zeek != (Zeek{}) {
 		b = append(b, `,"zeek":{`...)
@@ -89,15 +93,19 @@ func (e *Endpoint) appendJSON(b []byte) []byte {
 		b = e.Options.appendJSON(append(b, `,"options":`...))
 	}
 	if r := &e.RTT; *r != (RTT{}) {
-		b = strconv.AppendInt(append(b, `,"rtt":{"samples":`...), int64(r.Samples), 10)
-		b = r.Min.AppendTo(append(b, `,"min_s":`...))
-		b = r.Mean.AppendTo(append(b, `,"mean_s":`...))
-		b = r.Max.AppendTo(append(b, `,"max_s":`...))
-		b = append(b, '}')
+		b = r.appendJSON(append(b, `,"rtt":`...))
 	}
 	if e.TimeInState != (StateTimes{}) {
 		b = e.TimeInState.appendJSON(append(b, `,"time_in_state_s":`...))
 	}
+	return append(b, '}')
+}
+
+func (r *RTT) appendJSON(b []byte) []byte {
+	b = strconv.AppendInt(append(b, `{"samples":`...), int64(r.Samples), 10)
+	b = r.Min.AppendTo(append(b, `,"min_s":`...))
+	b = r.Mean.AppendTo(append(b, `,"mean_s":`...))
+	b = r.Max.AppendTo(append(b, `,"max_s":`...))
 	return append(b, '}')
 }
 
@@ -122,6 +130,8 @@ func (s *Step) appendJSON(b []byte) []byte {
 	b = appendTime(b, s.At)
 	b = appendNumber(b, `,"packet":`, s.Packet)
 	b = appendFile(b, `,"file":`, s.File)
+	b = appendNumber(b, `,"sent_packet":`, s.SentPacket)
+	b = appendFile(b, `,"sent_file":`, s.SentFile)
 	b = appendWord(b, `,"event":`, s.Event)
 	b = appendString(append(b, `,"evidence":`...), string(s.Evidence))
 	b = appendNumbers(b, `,"confirmed_by":`, s.ConfirmedBy)
@@ -164,6 +174,7 @@ func (f *Finding) appendJSON(b []byte) []byte {
 	b = appendNumberList(append(b, `,"packets":`...), f.Packets)
 	b = appendFiles(b, `,"files":`, f.Files)
 	b = appendWord(b, `,"where":`, string(f.Where))
+	b = appendBetween(b, f.Between)
 	b = appendString(append(b, `,"confidence":`...), string(f.Confidence))
 	b = appendWord(b, `,"verdict":`, f.Verdict)
 	b = appendString(append(b, `,"detail":`...), f.Detail)

@@ -16,6 +16,8 @@ import (
 type Builder struct {
 	// SeveralFiles adds file numbers to packet numbers.
 	SeveralFiles bool
+	// Points names the points of captures taken at several, in their order.
+	Points []string
 
 	c        Connection
 	steps    [2][]Step
@@ -25,6 +27,8 @@ type Builder struct {
 	files    []int
 	states   []State
 	measures []Measure
+	path     Path
+	lost     []LostPacket
 }
 
 // scales gives addresses to the values of TCPOptions.WindowScale without an
@@ -59,6 +63,7 @@ func (b *Builder) Build(l *reassembly.Lifecycle) *Connection {
 	}
 	b.endpoint(&c.Endpoints.Client, l, reassembly.Client)
 	b.endpoint(&c.Endpoints.Server, l, reassembly.Server)
+	c.Path = b.told(l.Path)
 	b.findings = grow(b.findings, len(l.Findings))
 	for i := range l.Findings {
 		b.findings = append(b.findings, b.finding(&l.Findings[i]))
@@ -112,6 +117,10 @@ func (b *Builder) step(s *reassembly.Step) Step {
 	if s.Packet == 0 && s.Evidence != reassembly.Assumed && s.Evidence != reassembly.Timer {
 		step.Packet = NoPacket
 	}
+	if s.Arrived != 0 {
+		step.Packet, step.File = number(s.Arrived), b.file(s.Arrived)
+		step.SentPacket, step.SentFile = number(s.Packet), b.file(s.Packet)
+	}
 	step.ConfirmedBy, step.ConfirmedByFiles = b.list(s.ConfirmedBy)
 	if len(s.Alternatives) > 0 {
 		from := len(b.states)
@@ -137,6 +146,9 @@ func (b *Builder) finding(f *reassembly.Finding) Finding {
 		ID: FindingID(f.ID), Family: Family(f.Family), Severity: Severity(f.Severity.String()),
 		At: Time(f.At), Where: Where(f.Where.String()), Confidence: Certainty(f.Confidence.String()),
 		Verdict: f.Verdict, Detail: f.Detail,
+	}
+	if f.Where == reassembly.OnPath {
+		out.Between = b.between(f.Between)
 	}
 	if f.Side != reassembly.None {
 		out.Endpoint = SideName(f.Side.String())

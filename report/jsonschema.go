@@ -81,14 +81,14 @@ type generator struct {
 // schemaWords are the values of the string types of schema.go.
 var schemaWords = map[reflect.Type][]string{
 	reflect.TypeFor[State]():     stateNames(),
-	reflect.TypeFor[Evidence]():  {"observed", "confirmed", "presumed", "assumed", "timer"},
+	reflect.TypeFor[Evidence]():  {"observed", "confirmed", "delivered", "presumed", "assumed", "timer"},
 	reflect.TypeFor[OpenKind]():  openNames(),
 	reflect.TypeFor[CloseKind](): closeNames(),
 	reflect.TypeFor[SideName]():  Names[reassembly.Side](4),
 	reflect.TypeFor[Severity]():  Severities,
 	reflect.TypeFor[Family]():    anomaly.Families(),
 	reflect.TypeFor[FindingID](): anomaly.IDs(),
-	reflect.TypeFor[Where]():     {"before-tap", "after-tap", "never-sent", "capture-missed", "undetermined"},
+	reflect.TypeFor[Where]():     {"before-tap", "after-tap", "never-sent", "capture-missed", "undetermined", "on-path", "at-receiver"},
 	reflect.TypeFor[Certainty](): {"certain", "likely", "possible"},
 	reflect.TypeFor[EventKind](): eventKinds(),
 }

@@ -126,7 +126,9 @@ func New(w io.Writer, o Options) (*Writer, error) {
 	return r, r.out.begin(&r.o.Capture, nil)
 }
 
-func (r *Writer) newBuilder() Builder { return Builder{SeveralFiles: len(r.o.Capture.Files) > 1} }
+func (r *Writer) newBuilder() Builder {
+	return Builder{SeveralFiles: len(r.o.Capture.Files) > 1, Points: pointNames(r.o.Capture.Points)}
+}
 
 // Add takes the next connection; it keeps nothing of l. After an error it only
 // counts, and gives that error again: the one of the writer or, where sorting

@@ -54,10 +54,13 @@ type Capture struct {
 	Schema string        `json:"schema" doc:"Version of this schema."`
 	Files  []CaptureFile `json:"files" doc:"The captures, in the order of their file numbers."`
 
-	MSL       Seconds   `json:"msl_s" doc:"Maximum segment lifetime assumed; TIME-WAIT lasts twice as long."`
-	HostMSL   []HostMSL `json:"host_msl,omitempty" doc:"Hosts with an MSL of their own."`
-	Filter    string    `json:"filter,omitempty" doc:"Which packets were looked at; all, if absent."`
-	Selection string    `json:"selection,omitempty" doc:"Which connections are listed; all, if absent. The summary counts all."`
+	MSL     Seconds   `json:"msl_s" doc:"Maximum segment lifetime assumed; TIME-WAIT lasts twice as long."`
+	HostMSL []HostMSL `json:"host_msl,omitempty" doc:"Hosts with an MSL of their own."`
+
+	Points []Point `json:"points,omitempty" doc:"Captures of several points of one path, in their order from the clients to the servers; absent for one point."`
+
+	Filter    string `json:"filter,omitempty" doc:"Which packets were looked at; all, if absent."`
+	Selection string `json:"selection,omitempty" doc:"Which connections are listed; all, if absent. The summary counts all."`
 }
 
 // CaptureFile is one input.
@@ -96,6 +99,7 @@ type Connection struct {
 	OneSided bool   `json:"one_sided,omitzero" doc:"The capture has packets of one direction only."`
 
 	Endpoints Endpoints `json:"endpoints" doc:"Both endpoints."`
+	Path      *Path     `json:"path,omitempty" doc:"Captures of several points: what became of the packets."`
 	Findings  []Finding `json:"findings" doc:"What went wrong, and facts worth knowing; worst first, then by time."`
 
 	Zeek        Zeek      `json:"zeek,omitzero" doc:"The words of Zeek's conn.log."`
@@ -172,6 +176,8 @@ type Step struct {
 	At               Time     `json:"at,omitzero" doc:"When the segment that caused it passed the capture point; for timer, the expiry; absent for assumed."`
 	Packet           Number   `json:"packet,omitzero" doc:"Packet that caused it; null if that packet was not seen; absent if no packet did."`
 	File             int      `json:"file,omitzero" doc:"Its file, where there are several."`
+	SentPacket       Number   `json:"sent_packet,omitzero" doc:"Captures of several points: the same packet where it was sent; packet is then where it arrived."`
+	SentFile         int      `json:"sent_file,omitzero" doc:"Its file."`
 	Event            string   `json:"event,omitempty" doc:"What happened."`
 	Evidence         Evidence `json:"evidence" doc:"How the step is known."`
 	ConfirmedBy      []Number `json:"confirmed_by,omitempty" doc:"Later packets that prove it."`
@@ -204,7 +210,8 @@ type Finding struct {
 	At         Time      `json:"at" doc:"When it showed."`
 	Packets    []Number  `json:"packets" doc:"The decisive packets, at most 16."`
 	Files      []int     `json:"files,omitempty" doc:"Their files, where there are several."`
-	Where      Where     `json:"where,omitempty" doc:"Where a packet was lost, seen from the capture point."`
+	Where      Where     `json:"where,omitempty" doc:"Where a packet was lost, seen from the capture point; on-path and at-receiver with captures of several points."`
+	Between    []string  `json:"between,omitempty" doc:"Where it is on-path: the points between which it was lost, the first nearer to its sender."`
 	Confidence Certainty `json:"confidence" doc:"How sure it is."`
 	Verdict    string    `json:"verdict,omitempty" doc:"Verdict on the reuse of a tuple."`
 	Detail     string    `json:"detail" doc:"One sentence that can be checked against the packets."`

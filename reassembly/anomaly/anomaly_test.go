@@ -168,7 +168,7 @@ func TestWords(t *testing.T) {
 	for e := reassembly.Assumed; e <= reassembly.Observed; e++ {
 		names = append(names, "evidence/"+e.String())
 	}
-	for w := reassembly.BeforeTap; w <= reassembly.UndeterminedPlace; w++ {
+	for w := reassembly.BeforeTap; w <= reassembly.AtReceiver; w++ {
 		names = append(names, "where/"+w.String())
 	}
 	for c := reassembly.Certain; c <= reassembly.Possible; c++ {

@@ -24,7 +24,7 @@ func ofLosses(c *reassembly.Case, apart bool, want func(*reassembly.Loss) bool, 
 			continue
 		}
 		packets := append(append([]reassembly.Packet(nil), l.Carriers...), l.Copy)
-		if n := len(out); n > 0 && !apart && out[n-1].Side == l.Side && out[n-1].Where == l.Where &&
+		if n := len(out); n > 0 && !apart && out[n-1].Side == l.Side && out[n-1].Where == l.Where && out[n-1].Between == l.Between &&
 			out[n-1].Confidence == l.Confidence && len(out[n-1].Packets)+len(packets) <= maxPackets {
 			f := &out[n-1]
 			f.Packets = append(f.Packets, packets...)
@@ -34,7 +34,7 @@ func ofLosses(c *reassembly.Case, apart bool, want func(*reassembly.Loss) bool, 
 		}
 		s := c.Sender(l.Side)
 		out = append(out, reassembly.Finding{
-			Side: l.Side, At: l.At, Packets: cite(packets...), Where: l.Where, Confidence: l.Confidence, Detail: detail(l),
+			Side: l.Side, At: l.At, Packets: cite(packets...), Where: l.Where, Between: l.Between, Confidence: l.Confidence, Detail: detail(l),
 			Measures: []reassembly.Measure{secs("sent_again_after_s", l.After, s.Turn+s.Slack), {Name: "times", Value: 1}},
 		})
 	}
@@ -76,6 +76,14 @@ func checkThirdACK(c *reassembly.Case) []reassembly.Finding {
 	return ofLosses(c, false,
 		func(l *reassembly.Loss) bool { return lostACK(l) && isSYNACK(l) },
 		func(l *reassembly.Loss) string {
+			switch l.Where {
+			case reassembly.OnPath:
+				return fmt.Sprintf("The %s's ACK (%s) was lost on the path: %s later the %s sent its SYN-ACK again (%s).",
+					l.Side.Other(), pkt(l.Carriers[0]), span(l.After), l.Side, pkt(l.Copy))
+			case reassembly.AtReceiver:
+				return fmt.Sprintf("The %s's ACK (%s) reached the %s, but %s later that sent its SYN-ACK again (%s): its host dropped the ACK, as a full accept queue does.",
+					l.Side.Other(), pkt(l.Carriers[0]), l.Side, span(l.After), pkt(l.Copy))
+			}
 			why := "the ACK was lost behind the tap or dropped by the host"
 			if tapAt(c, l.Side) {
 				why = fmt.Sprintf("the tap stands at the %s, so its host almost surely dropped the ACK, as a full accept queue does", l.Side)
@@ -91,6 +99,10 @@ func checkFinalACK(c *reassembly.Case) []reassembly.Finding {
 			return final(l) && (lostACK(l) || l.Kind == reassembly.LostUnseenACK)
 		},
 		func(l *reassembly.Loss) string {
+			if l.Where == reassembly.OnPath {
+				return fmt.Sprintf("The last ACK of the close (%s) was lost on the path: %s later the %s sent its FIN again (%s), still in LAST-ACK.",
+					pkt(l.Carriers[0]), span(l.After), l.Side, pkt(l.Copy))
+			}
 			if l.Where == reassembly.AfterTap {
 				return fmt.Sprintf("The last ACK of the close (%s) passed the tap, but %s later the %s sent its FIN again (%s): it was still in LAST-ACK.",
 					pkt(l.Carriers[0]), span(l.After), l.Side, pkt(l.Copy))
@@ -111,14 +123,21 @@ func checkACKLostAfter(c *reassembly.Case) []reassembly.Finding {
 			case l.Flags&reassembly.FlagSYN != 0:
 				ack, what = "SYN-ACK", "its SYN"
 			}
-			head := fmt.Sprintf("The %s to the %s in %s passed the tap", ack, l.Side, pkt(l.Carriers[0]))
-			if n := len(l.Carriers); n > 1 {
-				head = fmt.Sprintf("%s to the %s passed the tap from %s on", count(n, ack), l.Side, pkt(l.Carriers[0]))
+			n, fate, and := len(l.Carriers), "passed the tap", ", but"
+			if l.Where == reassembly.OnPath {
+				fate, and = "was lost on the path", ":"
+				if n > 1 {
+					fate = "were lost on the path"
+				}
 			}
-			return fmt.Sprintf("%s, but %s later it sent %s again (%s).", head, span(l.After), what, pkt(l.Copy))
+			head := fmt.Sprintf("The %s to the %s in %s %s", ack, l.Side, pkt(l.Carriers[0]), fate)
+			if n > 1 {
+				head = fmt.Sprintf("%s to the %s %s from %s on", count(n, ack), l.Side, fate, pkt(l.Carriers[0]))
+			}
+			return fmt.Sprintf("%s%s %s later it sent %s again (%s).", head, and, span(l.After), what, pkt(l.Copy))
 		})
 	for i := range out {
-		if tapAt(c, out[i].Side) { // nothing lies between the tap and its receiver but the host's own stack
+		if out[i].Where == reassembly.AfterTap && tapAt(c, out[i].Side) { // nothing lies between the tap and its receiver but the host's own stack
 			out[i].Confidence = reassembly.Possible
 		}
 	}
@@ -157,6 +176,9 @@ func checkDataLost(c *reassembly.Case) []reassembly.Finding {
 			return l.Kind == reassembly.LostSegment && l.Flags&(reassembly.FlagSYN|reassembly.FlagFIN) == 0
 		},
 		func(l *reassembly.Loss) string {
+			if l.Where == reassembly.OnPath {
+				return fmt.Sprintf("Data of the %s (%s) was lost on the path and sent again %s later (%s).", l.Side, pkt(l.Carriers[0]), span(l.After), pkt(l.Copy))
+			}
 			if l.Where != reassembly.AfterTap {
 				return fmt.Sprintf("Data of the %s (%s) was sent again %s later (%s) and no ACK of the first copy was seen: either the data was lost behind the tap or its ACK before it.",
 					l.Side, pkt(l.Carriers[0]), span(l.After), pkt(l.Copy))

@@ -13,7 +13,10 @@ type Word struct {
 var words = []Word{
 	{"evidence", "observed", "The endpoint itself sent the segment that is the step: its SYN, FIN or RST. No doubt is left."},
 	{"evidence", "confirmed", "The segment that should move the endpoint passed the tap, and a later segment of the endpoint shows " +
-		"that it arrived; confirmed_by names those packets."},
+		"that it arrived; confirmed_by names those packets. With captures of several points also: the endpoint's own capture shows that " +
+		"it arrived, and no other state is left."},
+	{"evidence", "delivered", "Presumed, and the endpoint's own capture shows that the segment reached its host. What the host then did no " +
+		"packet shows: a full accept queue drops the third ACK, a host with too many TIME-WAITs has none. Only captures of several points tell so."},
 	{"evidence", "presumed", "The segment that should move the endpoint passed the tap; whether it arrived, no packet shows. " +
 		"Most last steps stay so: nothing follows them that could prove them."},
 	{"evidence", "assumed", "No packet is behind the step: LISTEN before a SYN, or ESTABLISHED where the capture began later and both " +
@@ -28,6 +31,9 @@ var words = []Word{
 	{"where", "after-tap", "The packet passed the capture point and was lost between there and its receiver."},
 	{"where", "never-sent", "The packet was not lost: it was never sent."},
 	{"where", "capture-missed", "The packet was on the wire and reached its receiver; the capture does not have it."},
+	{"where", "on-path", "The packet was lost between two capture points: the one has it, and the next one, which was running, lacks it; between " +
+		"names them."},
+	{"where", "at-receiver", "The packet was not lost: its receiver's own capture has it. The host dropped it, as a full accept queue does."},
 	{"where", "undetermined", "The packets do not tell where it was lost."},
 
 	{"confidence", "certain", "No other story fits the packets, given that both ends follow the RFC."},

@@ -35,7 +35,7 @@ var words = map[reflect.Type][]string{
 	reflect.TypeFor[report.OpenKind]():  list(reassembly.OpenKind(0), reassembly.OpenKind(reassembly.NumOpenKinds)),
 	reflect.TypeFor[report.CloseKind](): list(reassembly.CloseKind(0), reassembly.CloseKind(reassembly.NumCloseKinds)),
 	reflect.TypeFor[report.SideName]():  list(reassembly.Client, reassembly.None+1),
-	reflect.TypeFor[report.Where]():     list(reassembly.BeforeTap, reassembly.UndeterminedPlace+1),
+	reflect.TypeFor[report.Where]():     list(reassembly.BeforeTap, reassembly.AtReceiver+1),
 	reflect.TypeFor[report.Certainty](): list(reassembly.Certain, reassembly.Possible+1),
 }
 
