@@ -77,7 +77,7 @@ func (m *machine) provesCloseWait(i int32, x int) bool {
 	if s := &m.snd[x]; k.hadEnd && seqnum.Less(k.prevEnd, r.seq) || seqnum.Less(s.contig, s.end) || m.missedBefore(i, x) {
 		return false // something of it was missed: perhaps its own FIN
 	}
-	if s := &m.snd[x]; s.hasFIN && (s.finRec != i || k.idStep != 1) {
+	if s := &m.snd[x]; s.hasFIN && (s.finRec != i || k.idStep != 1 || k.hadEnd && k.prevEnd != r.seq) {
 		return false // it may have been in FIN-WAIT-1, as after its FIN every segment may
 	}
 	return !m.blockedAt(i, x)

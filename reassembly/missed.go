@@ -25,6 +25,9 @@ func (m *machine) missFIN(i int32, x int) bool {
 			copies, last = copies+1, j
 		}
 	}
+	if d, ok := r.dsack(); ok && copies == 1 && seqnum.LessEq(d.Left, p.fin) && seqnum.Less(p.fin, d.Right) {
+		copies++ // another came, which the capture does not have: this answers the second
+	}
 	switch {
 	case copies == 1:
 		k.missed = missedInEstablished
@@ -69,7 +72,7 @@ func (m *machine) unmiss(j int32) {
 
 // overtakenFIN: the FIN thought missed was only overtaken, and acknowledges the
 // peer's: it was sent after that one came. A timestamp no newer than that of the
-// segment before which it was missed shows it.
+// segment before which it was missed shows it, unless its IP-ID is newer.
 func (m *machine) overtakenFIN(i int32, x int) bool {
 	r := &m.recs[i]
 	if m.doubts&someMissed == 0 || !m.closes(i) || !m.snd[1-x].hasFIN || !m.acks(i, m.snd[1-x].fin+1) {
@@ -77,7 +80,7 @@ func (m *machine) overtakenFIN(i int32, x int) bool {
 	}
 	for j := range i {
 		o := &m.recs[j]
-		if m.marks[j].ownFINMissed() && o.side() == x && (m.marks[i].kind == lateOriginal || r.bits&o.bits&recTS != 0 && r.tsval == o.tsval) {
+		if m.marks[j].ownFINMissed() && o.side() == x && (m.marks[i].kind == lateOriginal || r.bits&o.bits&recTS != 0 && r.tsval == o.tsval && m.marks[i].idStep <= 0) {
 			m.unmiss(j)
 			return true
 		}

@@ -105,6 +105,7 @@ var regressions = []struct {
 	{1882597915369142, "a FIN lost before the tap may have been sent in CLOSE-WAIT, although a pure ACK shows it first"},
 	{1882597915382078, "the same at the client, after reordered data"},
 	{1882597915387015, "a FIN that the capture missed, and whose copy covers the peer's, proves no CLOSE-WAIT"},
+	{1882599142206852, "a FIN sent after a segment beyond it was no overtaken one: its IP-ID is newer"},
 	{1882595122025276, "an ACK that was refuted proves no idle sender"},
 }
 
