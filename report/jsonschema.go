@@ -1,8 +1,6 @@
 package report
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -10,36 +8,17 @@ import (
 
 	"github.com/finwait/finwait/reassembly"
 	"github.com/finwait/finwait/reassembly/anomaly"
+	"github.com/finwait/finwait/report/internal/jsonschema"
 )
 
 // This file makes schema/finwait-1.schema.json out of the structs of schema.go,
 // their doc tags and the words of the core. A document of the format json, and
 // each line of NDJSON, validate against it.
 
-// object is a JSON object that keeps the order of its members.
-type object []member
-
-type member struct {
-	key   string
-	value any
-}
-
-// MarshalJSON prints the members in their order.
-func (o object) MarshalJSON() ([]byte, error) {
-	b := []byte{'{'}
-	for i, m := range o {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		text, err := marshal(m.value)
-		if err != nil {
-			return nil, err
-		}
-		b = append(appendString(b, m.key), ':')
-		b = append(b, text...)
-	}
-	return append(b, '}'), nil
-}
+type (
+	object = jsonschema.Object
+	member = jsonschema.Member
+)
 
 const (
 	timePattern   = `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{9}Z$`
@@ -49,33 +28,19 @@ const (
 // Schema is the JSON Schema (draft 2020-12) of the reports, indented, with a
 // line end. It is the same on every call.
 func Schema() ([]byte, error) {
-	g := generator{defs: object{}, known: map[reflect.Type]bool{}}
+	var g generator
 	alternatives := []object{}
 	for _, v := range []any{Document{}, Capture{}, Connection{}, Summary{}, Event{}} {
 		alternatives = append(alternatives, g.of(reflect.TypeOf(v)))
 	}
-	root := object{
-		{"$schema", "https://json-schema.org/draft/2020-12/schema"},
-		{"title", SchemaID},
+	return jsonschema.Document(SchemaID, object{
 		{"description", "A report of finwait: a document of the format json, or one line of the format ndjson."},
 		{"oneOf", alternatives},
-		{"$defs", g.defs},
-	}
-	text, err := marshal(root)
-	if err != nil {
-		return nil, err
-	}
-	var out bytes.Buffer
-	if err := json.Indent(&out, text, "", "  "); err != nil {
-		return nil, err
-	}
-	out.WriteByte('\n')
-	return out.Bytes(), nil
+	}, &g.defs)
 }
 
 type generator struct {
-	defs  object
-	known map[reflect.Type]bool
+	defs jsonschema.Definitions
 }
 
 // schemaWords are the values of the string types of schema.go.
@@ -118,8 +83,7 @@ func (g *generator) of(t reflect.Type) object {
 		return o
 	}
 	if list, ok := schemaWords[t]; ok {
-		g.define(t, func() object { return object{{"enum", list}} })
-		return reference(t)
+		return g.defs.Define(t, func() object { return object{{"enum", list}} })
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
@@ -127,8 +91,7 @@ func (g *generator) of(t reflect.Type) object {
 	case reflect.Slice:
 		return object{{"type", "array"}, {"items", g.of(t.Elem())}}
 	case reflect.Struct:
-		g.define(t, func() object { return g.structure(t) })
-		return reference(t)
+		return g.defs.Define(t, func() object { return g.structure(t) })
 	case reflect.Bool:
 		return object{{"type", "boolean"}}
 	case reflect.String:
@@ -145,16 +108,6 @@ func (g *generator) of(t reflect.Type) object {
 		return object{{"type", "integer"}, {"minimum", 0}}
 	}
 	panic(fmt.Sprintf("report: %v has no form in JSON Schema", t))
-}
-
-func reference(t reflect.Type) object { return object{{"$ref", "#/$defs/" + t.Name()}} }
-
-func (g *generator) define(t reflect.Type, schema func() object) {
-	if g.known[t] {
-		return
-	}
-	g.known[t] = true
-	g.defs = append(g.defs, member{t.Name(), schema()})
 }
 
 // structure is the schema of a struct. Fields that are never left out are
