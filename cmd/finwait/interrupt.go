@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/finwait/finwait/capture"
 )
@@ -31,12 +32,24 @@ func listen() *interrupts {
 		if !ok {
 			return
 		}
-		signal.Stop(i.in)
 		i.got.Store(s)
 		i.flag.Store(true)
 		close(i.done)
+		if s, ok = <-i.in; ok {
+			end(s)
+		}
 	}()
 	return i
+}
+
+// end ends the program as the signal does one that takes none. Where signals were
+// ignored when it began, as in the background of a script, that has no effect.
+func end(s os.Signal) {
+	signal.Reset(s)
+	if p, err := os.FindProcess(os.Getpid()); err == nil && p.Signal(s) == nil {
+		time.Sleep(100 * time.Millisecond)
+	}
+	os.Exit(128 + signalNumber(s))
 }
 
 func (i *interrupts) stopped() bool { return i.flag.Load() }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"net"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -411,5 +412,33 @@ func TestLiveKeepsPackets(t *testing.T) {
 	}
 	if few, kept := count(only); few == 0 || few >= all || kept != findings {
 		t.Errorf("--write-only findings kept %d connections of %d, %d findings of %d", few, all, kept, findings)
+	}
+}
+
+// TestSecondSignalEnds although nobody takes what it writes, and although it was
+// started as a script starts what it puts into the background.
+func TestSecondSignalEnds(t *testing.T) {
+	l := newLab(t)
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	r := &running{t: t, patience: 10 * time.Second}
+	r.cmd = exec.Command("sh", "-c", "trap '' INT; exec ip netns exec "+l.server+" "+l.finwait+" live -i "+serverDev+" --format ndjson --steps")
+	r.cmd.Stdout, r.cmd.Stderr = write, r
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.cmd.Process.Kill() })
+	write.Close()
+	r.listens()
+	l.in(l.client, func() { inject(t, 1000, 0) })
+	time.Sleep(time.Second)
+	_ = r.cmd.Process.Signal(os.Interrupt)
+	time.Sleep(time.Second)
+	_ = r.cmd.Process.Signal(os.Interrupt)
+	if code := r.wait(); code != 130 {
+		t.Errorf("status %d: %s", code, r.said())
 	}
 }

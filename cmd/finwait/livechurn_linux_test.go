@@ -212,10 +212,11 @@ type churning struct {
 	server [4]byte
 	port   uint16
 	iss    uint32
-	lasts  bool // for ever: its data goes on once a second
+	lasts  bool // for ever: its data goes on four times a second
 	again  bool // the tuple is used once more when it has closed
 	sent   int
-	moved  uint32
+	moved  uint32 // bytes of its data before those of its steps
+	turns  uint32
 }
 
 type churnHeap []*churning
@@ -302,13 +303,17 @@ func (c *churning) next() []byte {
 	case c.sent < len(c.steps):
 		c.at += time.Duration(c.steps[c.sent].after) * time.Millisecond
 	case c.lasts:
-		c.moved += 100
-		// Each time some data, now and then sent twice because it was lost.
-		c.steps, c.sent = []churnStep{{1000, false, fACK, 1, 601, 100}, {2, true, fACK, 601, 101, 0}}, 0
-		if c.moved%1000 == 0 {
-			c.steps = []churnStep{{1000, false, fACK, 1, 601, 100}, {250, false, fACK, 1, 601, 100}, {2, true, fACK, 601, 101, 0}}
+		// Each time some data, now and then sent twice because it was lost: what is
+		// kept of such a connection is full in five minutes.
+		const size = 1000
+		c.moved = 100 + size*c.turns // the handshake's steps have sent 100 bytes
+		c.turns++
+		data, ack := churnStep{250, false, fACK, 1, 601, size}, churnStep{2, true, fACK, 601, 1 + size, 0}
+		c.steps, c.sent = []churnStep{data, ack}, 0
+		if c.turns%4 == 0 {
+			c.steps = []churnStep{data, data, ack}
 		}
-		c.at += time.Second
+		c.at += 250 * time.Millisecond
 	case c.again:
 		c.again, c.sent, c.iss = false, 0, c.iss+1<<20
 		c.at += 2 * time.Second

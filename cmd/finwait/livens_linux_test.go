@@ -144,13 +144,19 @@ func (l *lab) live(args ...string) *running {
 		l.t.Fatal(err)
 	}
 	l.t.Cleanup(func() { _ = r.cmd.Process.Kill() })
+	r.listens()
+	return r
+}
+
+// listens waits until it captures.
+func (r *running) listens() {
+	r.t.Helper()
 	for until := time.Now().Add(10 * time.Second); !strings.Contains(r.said(), "listening"); {
 		if time.Now().After(until) {
-			l.t.Fatalf("it does not listen: %s", r.said())
+			r.t.Fatalf("it does not listen: %s", r.said())
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	return r
 }
 
 // stop interrupts it and gives its exit status.

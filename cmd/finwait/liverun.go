@@ -68,6 +68,7 @@ type liveRun struct {
 	ended   error           // of the capture
 	begun   time.Time       // wall clock
 	stopped time.Time       // when the signal was noticed
+	unkept  bool            // it was said that packets are not kept
 	next    int64           // trace time of the next tick
 	told    time.Time       // when the last interval was told
 }
@@ -426,6 +427,10 @@ func (r *liveRun) takeSample(now time.Time, idle bool) {
 	}
 	if r.packets != nil {
 		r.sample.Unkept = r.packets.lost() + r.packets.late()
+		if err := r.packets.queue.failure(); err != nil && !r.unkept && r.screen == nil {
+			r.unkept = true
+			fmt.Fprintf(r.streams.err, "finwait: packets are not kept: %v\n", err)
+		}
 	}
 	if r.metrics != nil {
 		r.metrics.Update(&r.watch.Counts, &r.sample)

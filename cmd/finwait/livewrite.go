@@ -130,26 +130,42 @@ func (p *packetLog) late() uint64 {
 
 // write is called by the queue's goroutine.
 func (w *packetFiles) write(p parcel) error {
-	if w.due() {
-		if err := w.next(); err != nil {
+	for len(p.data) > 0 {
+		if w.due() {
+			if err := w.next(); err != nil {
+				return err
+			}
+		}
+		if w.f == nil {
+			if err := w.open(); err != nil {
+				return err
+			}
+		}
+		n := w.fits(p.data)
+		if _, err := w.f.Write(p.data[:n]); err != nil {
+			// Half a block would make the rest of the file unreadable. What is no
+			// regular file cannot be cut, and has no rest.
+			if w.f.Truncate(w.written) == nil {
+				_, _ = w.f.Seek(w.written, io.SeekStart) // it fails only for what is no regular file
+			}
 			return err
 		}
+		w.written += int64(n)
+		p.data = p.data[n:]
 	}
-	if w.f == nil {
-		if err := w.open(); err != nil {
-			return err
-		}
-	}
-	if _, err := w.f.Write(p.data); err != nil {
-		// Half a block would make the rest of the file unreadable. What is no
-		// regular file cannot be cut, and has no rest.
-		if w.f.Truncate(w.written) == nil {
-			_, _ = w.f.Seek(w.written, io.SeekStart) // it fails only for what is no regular file
-		}
-		return err
-	}
-	w.written += int64(len(p.data))
 	return nil
+}
+
+// fits is how many bytes of some packets go into the file until it has its size:
+// the last of them may make it larger, as with tcpdump -C.
+func (w *packetFiles) fits(blocks []byte) (n int) {
+	if w.size == 0 {
+		return len(blocks)
+	}
+	for n < len(blocks) && w.written+int64(n) < w.size {
+		n += blockLength(blocks[n:])
+	}
+	return n
 }
 
 func (w *packetFiles) rotates() bool { return w.every > 0 || w.size > 0 }

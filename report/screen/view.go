@@ -96,6 +96,9 @@ func (m *model) title() string {
 	default:
 		text += "  0 lost"
 	}
+	if s.Unkept > 0 {
+		text += fmt.Sprintf("  %d NOT KEPT", s.Unkept)
+	}
 	if s.Down {
 		text += "  INTERFACE DOWN"
 	}
@@ -107,7 +110,7 @@ func (m *model) title() string {
 		text += "  " + s.At.String()[date:date+len("15:04:05")]
 	}
 	code := bold
-	if lost > 0 || s.Down {
+	if lost+s.Unkept > 0 || s.Down {
 		code = red
 	}
 	return m.paint(code, fit(text, m.width))
