@@ -44,7 +44,10 @@ type liveFlags struct {
 	printDashboard bool
 }
 
-const writeOnlyFindings = "findings"
+const (
+	writeOnlyFindings = "findings"
+	liveConnections   = 1_000_000 // default of --max-connections
+)
 
 const liveExamples = `  finwait live -i eth0                        findings as they happen, a report at Ctrl-C
   finwait live -i eth0 tcp port 443           only what the BPF filter lets through
@@ -71,6 +74,9 @@ interface goes away the report is given all the same, with exit status 3.`,
 	_ = c.Flags().MarkHidden("read") // it fails only for a flag that does not exist
 	_ = c.Flags().MarkHidden("progress")
 	l.register(c)
+	// A flood of SYNs must not take all the memory of the server that it hits.
+	f.maxConnections = liveConnections
+	c.Flags().Lookup("max-connections").DefValue = strconv.Itoa(liveConnections)
 	c.RunE = func(_ *cobra.Command, args []string) error {
 		if l.printDashboard {
 			_, err := s.out.Write(metrics.Dashboard())

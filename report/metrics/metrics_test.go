@@ -91,24 +91,63 @@ func TestLabelsAreBounded(t *testing.T) {
 	}
 }
 
-// TestDashboard: it is JSON and asks only for metrics that there are.
+// TestDashboard: it is JSON, and asks only for metrics, labels and values that
+// there are.
 func TestDashboard(t *testing.T) {
-	var d struct {
-		Panels []struct{ Targets []struct{ Expr string } }
-	}
+	var d any
 	if err := json.Unmarshal(Dashboard(), &d); err != nil {
 		t.Fatal(err)
 	}
 	m := New("eth0")
 	m.Update(&report.Counts{Findings: map[string]uint64{"x": 1}, Holders: map[netip.Addr]int64{netip.MustParseAddr("10.0.0.1"): 1}}, &report.Sample{})
 	text := scrape(t, m)
-	for _, p := range d.Panels {
-		for _, target := range p.Targets {
-			for _, name := range regexp.MustCompile(`finwait_\w+`).FindAllString(target.Expr, -1) {
-				if !strings.Contains(text, fmt.Sprintf("\n%s{", name)) {
-					t.Errorf("the dashboard asks for %s", name)
+	labels := map[string]bool{"le": true}
+	for _, l := range regexp.MustCompile(`[{,](\w+)="`).FindAllStringSubmatch(text, -1) {
+		labels[l[1]] = true
+	}
+	names := 0
+	for _, query := range queries(d) {
+		for _, name := range regexp.MustCompile(`finwait_\w+`).FindAllString(query, -1) {
+			names++
+			if !strings.Contains(text, fmt.Sprintf("\n%s{", name)) {
+				t.Errorf("%s: there is no %s", query, name)
+			}
+		}
+		for _, by := range regexp.MustCompile(`by \(([^)]*)\)`).FindAllStringSubmatch(query, -1) {
+			for label := range strings.SplitSeq(by[1], ",") {
+				if !labels[strings.TrimSpace(label)] {
+					t.Errorf("%s: there is no label %s", query, label)
+				}
+			}
+		}
+		for _, match := range regexp.MustCompile(`(\w+)=~?"([^"$]*)"`).FindAllStringSubmatch(query, -1) {
+			for value := range strings.SplitSeq(match[2], "|") {
+				if value != "" && !strings.Contains(text, fmt.Sprintf("%s=%q", match[1], value)) {
+					t.Errorf("%s: nothing has %s %s", query, match[1], value)
 				}
 			}
 		}
 	}
+	if names < 15 {
+		t.Errorf("only %d metrics are asked for", names)
+	}
+}
+
+// queries are the strings of a dashboard that name metrics, wherever they stand.
+func queries(v any) (list []string) {
+	switch v := v.(type) {
+	case string:
+		if strings.Contains(v, "finwait_") {
+			list = append(list, v)
+		}
+	case []any:
+		for _, inner := range v {
+			list = append(list, queries(inner)...)
+		}
+	case map[string]any:
+		for _, inner := range v {
+			list = append(list, queries(inner)...)
+		}
+	}
+	return list
 }
