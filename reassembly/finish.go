@@ -186,6 +186,9 @@ func (m *machine) finish(c *conn, links *connLinks, now int64, ended bool) *Life
 	l.Close, l.CloseFirst = m.closeKind(cl)
 	m.interop.tell(l)
 	l.Untold = m.untold
+	if m.dropped > 0 && len(m.recs) > 0 {
+		l.LogFrom = m.recs[0].pkt
+	}
 	l.OneSided = m.snd[0].stats.Packets == 0 || m.snd[1].stats.Packets == 0
 	l.Path = m.toldPath(cl)
 	l.MPTCP = c.opts[0].flags&optMPTCP != 0 || c.opts[1].flags&optMPTCP != 0

@@ -252,6 +252,7 @@ type Lifecycle struct {
 
 	Reuses, ReusedBy uint64 // ids of the neighbouring incarnations, 0 if none
 	Evicted          string // why it was evicted or timed out, if it was
+	LogFrom          Packet // the oldest segment that can still be judged; 0: all can
 	Untold           uint64 // losses beyond what one connection keeps: they have no findings
 
 	Path *Path // what captures at several points tell; nil: one tap

@@ -2,6 +2,7 @@ package report
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/finwait/finwait/reassembly"
 	"github.com/finwait/finwait/reassembly/tcpstate"
@@ -50,7 +51,12 @@ type watched struct {
 	state                [2]tcpstate.State
 	steps                []watchedStep
 	findings             []watchedFinding
+	seenLast             []reassembly.Finding // of a connection that may get too long for its log: those of the last look
+	folded               []reassembly.Finding // whose packets the log holds no more
 }
+
+// foldedMost is how many findings of one connection outlive its log.
+const foldedMost = 64
 
 type watchedStep struct {
 	side      uint8
@@ -64,6 +70,7 @@ type watchedFinding struct {
 	id     string
 	side   reassembly.Side
 	packet reassembly.Packet // the first that it names
+	last   reassembly.Packet // the last
 	gone   bool
 }
 
@@ -177,6 +184,7 @@ func openedAt(l *reassembly.Lifecycle) Time {
 }
 
 func (w *Watch) tellFindings(l *reassembly.Lifecycle, k *watched) {
+	k.fold(l)
 	for i := range k.findings {
 		f := &k.findings[i]
 		if f.gone || findingIn(l, f) != nil {
@@ -201,6 +209,55 @@ func (w *Watch) tellFindings(l *reassembly.Lifecycle, k *watched) {
 			w.tell(Event{Event: EventFinding, At: Time(f.At), Finding: &told}, l)
 		}
 	}
+	if l.Packets >= reassembly.DefaultLogLimit/2 {
+		k.seenLast = l.Findings
+	}
+	if len(k.folded) > 0 {
+		l.Findings = slices.Concat(k.folded, l.Findings)
+	}
+}
+
+// fold keeps what was found where the log of a long connection begins later now:
+// nothing has shown it to be wrong. A finding that goes on is the same although
+// its first packets are no longer there.
+func (k *watched) fold(l *reassembly.Lifecycle) {
+	if l.LogFrom == 0 {
+		return
+	}
+	left := k.findings[:0]
+	for _, f := range k.findings {
+		if now := findingIn(l, &f); now != nil || f.packet >= l.LogFrom {
+			left = append(left, f)
+			continue
+		}
+		if on := k.goesOn(l, &f); on != nil {
+			f.packet = firstPacket(on)
+			left = append(left, f)
+			continue
+		}
+		for i := range k.seenLast {
+			if s := &k.seenLast[i]; !f.gone && f.is(s) && len(k.folded) < foldedMost {
+				k.folded = append(k.folded, *s)
+			}
+		}
+	}
+	k.findings = left
+}
+
+// goesOn finds what a finding has become whose first packets fell out of the log.
+func (k *watched) goesOn(l *reassembly.Lifecycle, f *watchedFinding) *reassembly.Finding {
+	for i := range l.Findings {
+		n := &l.Findings[i]
+		known := slices.ContainsFunc(k.findings, func(o watchedFinding) bool { return o.is(n) })
+		if n.ID == f.id && n.Side == f.side && !known && firstPacket(n) <= f.last {
+			return n
+		}
+	}
+	return nil
+}
+
+func (k *watchedFinding) is(f *reassembly.Finding) bool {
+	return f.ID == k.id && f.Side == k.side && firstPacket(f) == k.packet
 }
 
 func sideName(s reassembly.Side) SideName {
@@ -217,9 +274,16 @@ func firstPacket(f *reassembly.Finding) reassembly.Packet {
 	return f.Packets[0]
 }
 
+func lastPacket(f *reassembly.Finding) reassembly.Packet {
+	if len(f.Packets) == 0 {
+		return 0
+	}
+	return f.Packets[len(f.Packets)-1]
+}
+
 func findingIn(l *reassembly.Lifecycle, k *watchedFinding) *reassembly.Finding {
 	for i := range l.Findings {
-		if f := &l.Findings[i]; f.ID == k.id && f.Side == k.side && firstPacket(f) == k.packet {
+		if f := &l.Findings[i]; k.is(f) {
 			return f
 		}
 	}
@@ -231,13 +295,14 @@ func findingIn(l *reassembly.Lifecycle, k *watchedFinding) *reassembly.Finding {
 func (k *watched) told(f *reassembly.Finding) bool {
 	for i := range k.findings {
 		o := &k.findings[i]
-		if o.id == f.ID && o.side == f.Side && o.packet == firstPacket(f) {
+		if o.is(f) {
 			again := o.gone
+			o.last = lastPacket(f)
 			o.gone = false
 			return !again
 		}
 	}
-	k.findings = append(k.findings, watchedFinding{id: f.ID, side: f.Side, packet: firstPacket(f)})
+	k.findings = append(k.findings, watchedFinding{id: f.ID, side: f.Side, packet: firstPacket(f), last: lastPacket(f)})
 	return false
 }
 
