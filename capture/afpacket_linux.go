@@ -19,10 +19,10 @@ const (
 	// while the reader is kept from its work, a ring of few large blocks runs out
 	// even if hardly a packet comes; these last for seconds.
 	smallBlock = 128 << 10 // bytes
-	largeBlock = 512 << 10 // holds a packet of the largest snaplen
+	largeBlock = 256 << 10 // holds all of a packet but for jumbograms
 	ringRoom   = 32        // bytes before each packet for a VLAN tag or a cooked header
 	retireFast = 1         // ms after which the kernel hands over a block that is not full
-	retireSlow = 50
+	retireSlow = 60
 
 	cookedBytes   = 20  // header of LINKTYPE_LINUX_SLL2
 	arphrdLoop    = 772 // ARPHRD_LOOPBACK

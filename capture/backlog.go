@@ -24,6 +24,7 @@ type Backlog struct {
 	over    error // what the reading goroutine ended with
 	closed  bool
 	stats   LiveStats // not older than statsEvery
+	quiet   time.Time
 
 	news  chan struct{} // something waits
 	done  chan struct{}
@@ -72,18 +73,25 @@ func (b *Backlog) take() {
 	defer close(b.done)
 	favour()
 	var f Frame
-	var counted time.Time
+	var counted, looked time.Time
 	for n := 0; ; n++ {
 		err := b.Live.Next(&f)
 		if err == ErrIdle || n%1024 == 0 {
+			now := time.Now()
 			// The counters are asked for here, where nobody else waits for a packet.
-			if now := time.Now(); now.Sub(counted) >= statsEvery {
+			if now.Sub(counted) >= statsEvery {
 				counted = now
 				s := b.Live.Stats()
 				b.mu.Lock()
 				b.stats = s
 				b.mu.Unlock()
 			}
+			if err == ErrIdle && !looked.IsZero() {
+				b.mu.Lock()
+				b.quiet = looked // the buffer was found empty after that
+				b.mu.Unlock()
+			}
+			looked = now
 		}
 		if err == ErrIdle {
 			continue
@@ -195,6 +203,15 @@ func (b *Backlog) giveBack() {
 		b.taken = b.taken[:0]
 		b.given, b.waiting, b.taken = b.waiting, b.taken, b.waiting
 	}
+}
+
+// Quiet is a time up to which all packets were taken out of the kernel's buffer,
+// but for the moment that the kernel takes to hand them over. A process that was
+// kept from running may find no packet here while seconds of them wait there.
+func (b *Backlog) Quiet() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.quiet
 }
 
 // Stats counts packets and losses, as of at most half a second ago; after

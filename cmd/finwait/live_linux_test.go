@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -440,5 +441,37 @@ func TestSecondSignalEnds(t *testing.T) {
 	_ = r.cmd.Process.Signal(os.Interrupt)
 	if code := r.wait(); code != 130 {
 		t.Errorf("status %d: %s", code, r.said())
+	}
+}
+
+// TestStopped: a process that is kept from running for seconds loses nothing, and
+// takes nothing that waits in the kernel's buffer for missing.
+func TestStopped(t *testing.T) {
+	for _, backend := range []string{"afpacket", "libpcap"} {
+		t.Run(backend, func(t *testing.T) {
+			l := newLab(t)
+			l.serve()
+			if out, err := exec.Command(l.finwait, "live", "-i", "lo", "--backend", backend, "--duration", "1ms").CombinedOutput(); err != nil {
+				t.Skipf("this build lacks the backend: %s", out)
+			}
+			r := l.live("--backend", backend, "--format", "ndjson", "tcp")
+			defer func() { _ = r.cmd.Process.Signal(syscall.SIGCONT) }()
+			stop := time.AfterFunc(300*time.Millisecond, func() { _ = r.cmd.Process.Signal(syscall.SIGSTOP) })
+			defer stop.Stop()
+			l.traffic(12)
+			_ = r.cmd.Process.Signal(syscall.SIGCONT)
+			time.Sleep(time.Second)
+			if code := r.stop(); code != 0 {
+				t.Fatalf("status %d: %s", code, r.said())
+			}
+			if n := number(t, r.said(), `(\d+) lost by the kernel`); n > 0 {
+				t.Errorf("%d packets were lost", n)
+			}
+			for line := range bytes.Lines(r.out.Bytes()) {
+				if bytes.Contains(line, []byte("syn-unanswered")) || bytes.Contains(line, []byte("fin-ack-missing")) {
+					t.Errorf("%s", line)
+				}
+			}
+		})
 	}
 }

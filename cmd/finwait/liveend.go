@@ -27,7 +27,7 @@ func (r *liveRun) finish(out *output) error {
 		r.lines.wait()
 	}
 	if r.ended == nil {
-		r.tracker.Advance(time.Now().Add(-tickSlack).UnixNano())
+		r.advance()
 	}
 	r.tracker.Changed(0, r.changed)
 	r.tracker.Close()

@@ -352,7 +352,7 @@ func (r *liveRun) tick(idle bool) (over bool) {
 	now := time.Now()
 	r.next = r.last + int64(tickEvery)
 	if idle {
-		r.tracker.Advance(now.Add(-tickSlack).UnixNano())
+		r.advance()
 	}
 	r.look(now, idle)
 	if now.Sub(r.sampled) >= sampleAge {
@@ -370,6 +370,13 @@ func (r *liveRun) tick(idle bool) (over bool) {
 		return true
 	}
 	return r.interrupted(now, idle) || r.nobodyListens()
+}
+
+// advance lets the trace clock run on by itself, up to where no packet can come.
+func (r *liveRun) advance() {
+	if quiet := r.in.Quiet(); !quiet.IsZero() {
+		r.tracker.Advance(quiet.Add(-tickSlack).UnixNano())
+	}
 }
 
 // interrupted: what passed before the signal is still taken, if it does not take long.
