@@ -102,14 +102,14 @@ func watchMemory(t *testing.T, r *running, duration time.Duration) (samples []me
 	return samples
 }
 
-// judgeMemory fits a line to what came after the first five minutes, in which
-// half-open connections and the tables of hosts fill up, and holds the last third
-// of that against the first.
+// judgeMemory fits a line to what came after the first ten minutes, in which
+// half-open connections, the tables of hosts and what is kept of connections
+// without a finding fill up, and holds the last third of that against the first.
 func judgeMemory(t *testing.T, samples []memory, duration time.Duration) {
 	t.Helper()
 	settled := samples[:0:0]
 	for _, s := range samples {
-		if s.at >= min(5*time.Minute, duration/2) {
+		if s.at >= min(10*time.Minute, duration/2) {
 			settled = append(settled, s)
 		}
 	}

@@ -136,7 +136,7 @@ func (h *heldPackets) forget(flow flowOf) {
 		delete(h.flows, flow)
 	}
 	// Names of flows that are gone must not pile up either.
-	if len(h.order) > 1024 && len(h.order) > 4*len(h.flows) {
+	if len(h.order) > 1024 && len(h.order) > 2*len(h.flows) {
 		kept := h.order[:0]
 		for _, f := range h.order {
 			if k := h.flows[f]; k != nil && k.listed {
