@@ -88,5 +88,13 @@ docs: build ## rewrite the generated documents and the README's report
 	$(ENV) go test $(TAGS) ./reassembly/tcpstate ./reassembly/anomaly -update
 	@.ci/docs '$(FILE)'
 
+.PHONY: beam beam-test
+beam: ## build bin/finwait-beam, the analysis on Apache Beam (a module of its own; some minutes)
+	@mkdir -p bin
+	cd cmd/finwait-beam && go build -o ../../bin/finwait-beam .
+
+beam-test: ## test it on Prism against finwait read (some minutes)
+	@.ci/beam
+
 clean: ## remove what was built
 	rm -rf bin bench.txt

@@ -101,6 +101,9 @@ func (m *machine) clockTimeWait(x int, twoMSL int64) timeWait {
 	}
 	t.least, t.most = t.begin+twoMSL, t.begin+twoMSL
 	for _, i := range e.restarts {
+		if i < 0 {
+			continue // folded away: when it was answered cannot be told any more
+		}
 		r := &m.recs[i]
 		if r.at > t.most || m.o.RestartByRFC && r.flags&FlagFIN == 0 {
 			continue
