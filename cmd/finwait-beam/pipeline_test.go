@@ -381,8 +381,8 @@ func segments(t *testing.T, dir string) {
 // analysed as if it were alone.
 func TestBadFiles(t *testing.T) {
 	dir := t.TempDir()
-	rotated(t, dir, "cap", kernels(t), 60)
-	cut := filepath.Join(dir, "cap031.pcap")
+	rotated(t, dir, "cap", kernels(t), 1000)
+	cut := filepath.Join(dir, "cap631.pcap")
 	b, err := os.ReadFile(cut)
 	if err != nil {
 		t.Fatal(err)
@@ -393,7 +393,7 @@ func TestBadFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, got, code, words := pipeline(t, dir, 4)
-	for _, want := range []string{"x no capture: not a capture file", "cap031.pcap: the file ends inside a record", "y no capture: "} {
+	for _, want := range []string{"x no capture: not a capture file", "cap631.pcap: the file ends inside a record", "y no capture: "} {
 		if code != statusInput || !strings.Contains(words, want) {
 			t.Errorf("exit status %d, %q does not stand in %s", code, want, words)
 		}
@@ -409,7 +409,7 @@ func TestBadFiles(t *testing.T) {
 			damaged++
 		}
 	}
-	if len(list) != 62 || damaged != 3 {
+	if len(list) != 1002 || damaged != 3 {
 		t.Errorf("%d files are told of, %d as damaged", len(list), damaged)
 	}
 	want := plain(t, dir)
