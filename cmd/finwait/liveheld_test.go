@@ -82,3 +82,20 @@ func TestHeldPacketsAreBounded(t *testing.T) {
 		t.Errorf("%d connections are remembered after hours of silence", len(h.flows))
 	}
 }
+
+// TestHeldPacketsPass: connections come and go, each is forgotten a minute later.
+// Nothing of them piles up.
+func TestHeldPacketsPass(t *testing.T) {
+	h := newHeldPackets(time.Hour)
+	const rate, open = 300, 300 * 60
+	for n := range rate * 900 {
+		s := heldSegment(n, int64(n)*int64(time.Second)/rate)
+		h.hold(s, heldBlock(1, 100))
+		if n >= open {
+			h.forget(flowOfSegment(heldSegment(n-open, 0)))
+		}
+	}
+	if len(h.flows) > open || len(h.order) > 2*open+1024 || cap(h.order) > 4*open {
+		t.Errorf("%d flows, %d names of flows in room for %d", len(h.flows), len(h.order), cap(h.order))
+	}
+}
