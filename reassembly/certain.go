@@ -146,6 +146,9 @@ func (m *machine) contradict(now int64) (some bool) {
 // had no ACK of them.
 func (m *machine) sentAgain(j int32) bool {
 	o := &m.recs[j]
+	if k := &m.marks[j]; k.hadEnd && o.len <= 1 && o.seq+1 == k.prevEnd && o.flags&(FlagSYN|FlagFIN|FlagRST) == 0 {
+		return m.unansweredSince(j, int32(len(m.recs)), o.side()) // a probe
+	}
 	if o.span() == 0 || o.flags&FlagRST != 0 {
 		return false
 	}

@@ -174,6 +174,9 @@ func (b *Builder) ladderRow(l *reassembly.Lifecycle, segs []reassembly.CaseSegme
 	// What passed the tap and did not arrive was lost behind it.
 	if !s.Received && !s.Unsent && !s.Next && !s.Old && !s.Quoted {
 		g.Lost = Where(reassembly.AfterTap.String())
+		if l.Path != nil {
+			g.Lost = Where(reassembly.OnPath.String())
+		}
 	}
 	return LadderRow{
 		Kind: RowSegment, At: Time(s.At), Relative: Seconds(s.At - l.Start), Packet: number(s.Packet), File: b.file(s.Packet),
@@ -271,7 +274,9 @@ func (d *Ladder) addSteps(b *Builder, l *reassembly.Lifecycle) {
 			step := LadderStep{Step: s.Step, Withdrawn: s.withdrawn, RefutedBy: s.refutedBy, Reason: s.reason}
 			i := -1
 			if s.Packet != 0 && s.Packet != NoPacket {
-				i = d.row(s.Packet, s.File)
+				if i = d.row(s.Packet, s.File); s.SentPacket != 0 { // a row is where the packet was sent
+					i = d.row(s.SentPacket, s.SentFile)
+				}
 			}
 			if i < 0 {
 				i = d.insertStep(&s, side, after, l)

@@ -98,6 +98,7 @@ func (t *text) begin(c *Capture, s *Summary) error {
 	t.findings(s)
 	t.timeWait(s, c)
 	t.quality(&s.Quality)
+	t.points(c.Points)
 	if c.Filter != "" {
 		t.row("filter", c.Filter)
 	}
@@ -219,7 +220,9 @@ func (t *text) timeWait(s *Summary, c *Capture) {
 		t.row("TIME-WAIT", line+fmt.Sprintf("; 2MSL is %s", span(2*c.MSL)))
 	}
 	t.ports(s)
-	t.taps(s)
+	if len(c.Points) == 0 { // else it is known
+		t.taps(s)
+	}
 	if s.Reused.Connections > 0 {
 		words := []string{}
 		for i, p := range s.Reused.Services {
@@ -280,7 +283,7 @@ func (t *text) listing(c *Capture, s *Summary) {
 		t.row("listed", fmt.Sprintf("%s of %s", thousands(s.Listed), plural(s.Connections, "connection")))
 	}
 	t.listed = s.Listed
-	t.printf("%s%s\n", t.paint(bold, pad("evidence", labelWidth)), evidenceKey)
+	t.printf("%s%s\n", t.paint(bold, pad("evidence", labelWidth)), evidenceKey+deliveredKey(len(c.Points) > 0))
 }
 
 // end repeats what matters where the listing has pushed the summary off the screen.

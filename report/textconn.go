@@ -16,8 +16,16 @@ import (
 
 const evidenceKey = "* observed  + confirmed  ? presumed  ~ assumed  @ timer  x withdrawn"
 
+// deliveredKey explains the mark that only captures of several points have.
+func deliveredKey(several bool) string {
+	if several {
+		return "  > delivered"
+	}
+	return ""
+}
+
 var evidenceMarks = map[Evidence]string{
-	"observed": "*", "confirmed": "+", "presumed": "?", "assumed": "~", "timer": "@",
+	"observed": "*", "confirmed": "+", "presumed": "?", "assumed": "~", "timer": "@", "delivered": ">",
 }
 
 const withdrawnMark = "x"
@@ -32,6 +40,7 @@ func (t *text) render(b []byte, c *Connection) []byte {
 		}
 	}
 	t.lanes(c)
+	t.path(c.Path)
 	t.outcome("client", &c.Endpoints.Client)
 	t.outcome("server", &c.Endpoints.Server)
 	return t.take(b)
@@ -168,7 +177,11 @@ func (t *text) finding(f *Finding) {
 		t.put(string(f.Endpoint), ", ")
 	}
 	if f.Where != "" {
-		t.put(string(f.Where), ", ")
+		t.put(string(f.Where))
+		if len(f.Between) == 2 {
+			t.put(" between ", clean(f.Between[0]), " and ", clean(f.Between[1]))
+		}
+		t.put(", ")
 	}
 	t.put(string(f.Confidence))
 	if f.Verdict != "" {

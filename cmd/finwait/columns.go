@@ -62,5 +62,5 @@ func (r *reading) columns(cmd *cobra.Command, paths []string, wordsAfterRead boo
 		fmt.Fprintf(r.streams.err, "finwait: %s: %s, %s, %s\n", oneLine(r.output), some(uint64(c), "connection"), some(uint64(s), "step"), some(uint64(f), "finding"))
 	}
 	trace := a.trace()
-	return r.verdict(in, &trace.Quality)
+	return r.verdict(in.Ignored(), &trace.Quality)
 }

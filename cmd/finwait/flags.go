@@ -26,6 +26,7 @@ type flags struct {
 	format, output string
 	msl            []string
 	selecting
+	taps                 tapFlags
 	only, conn           []string
 	minSeverity, sort    string
 	top                  int

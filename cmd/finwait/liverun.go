@@ -145,7 +145,7 @@ func (r *liveRun) openReport(form *report.Options, core *reassembly.Options) (*o
 	}
 	form.Text.Color = wantColor(terminal, r.noColor)
 	r.color = form.Text.Color
-	form.Capture = (&reading{flags: r.flags}).describe(new(capture.Reader), core, r.analysis.choice)
+	form.Capture = (&reading{flags: r.flags}).describe(nil, core, r.analysis.choice)
 	form.Capture.Files = []report.CaptureFile{{File: 1, Name: r.live.iface}}
 	if words := r.live.filter; words != "" {
 		if form.Capture.Filter != "" {

@@ -23,10 +23,11 @@ func readInto(c *cobra.Command, s streams) {
 	f.register(c)
 	f.registerSummary(c)
 	f.registerBPF(c)
+	f.taps.register(c)
 	c.Args = cobra.ArbitraryArgs
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		paths := slices.Concat(f.read, args)
-		if len(paths) == 0 {
+		if len(paths) == 0 && !f.taps.given() {
 			return usagef("which capture? finwait read FILE, or a directory, or - for standard input (see 'finwait --help')")
 		}
 		if n := countStdin(paths); n > 1 {
@@ -66,6 +67,9 @@ func (r *reading) run(cmd *cobra.Command, paths []string, wordsAfterRead bool) e
 	if err != nil {
 		return err
 	}
+	if r.taps.given() {
+		return r.crossings(cmd, paths, core, form, choice)
+	}
 	switch form.Format {
 	case formatParquet:
 		return r.columns(cmd, paths, wordsAfterRead, core, form, choice)
@@ -88,7 +92,7 @@ func (r *reading) run(cmd *cobra.Command, paths []string, wordsAfterRead bool) e
 	}
 	defer out.abort()
 	r.terminal(&form, out)
-	form.Capture = r.describe(in, &core, choice)
+	form.Capture = r.describe(in.Files(), &core, choice)
 	w, err := r.writer(out, form, &core)
 	if err != nil {
 		return err
@@ -112,7 +116,7 @@ func (r *reading) run(cmd *cobra.Command, paths []string, wordsAfterRead bool) e
 	if err := out.close(); err != nil {
 		return fmt.Errorf("writing the report: %w", err)
 	}
-	return r.verdict(in, &trace.Quality)
+	return r.verdict(in.Ignored(), &trace.Quality)
 }
 
 // openError adds what the person probably meant.
@@ -164,9 +168,9 @@ func (r *reading) terminal(o *report.Options, out *output) {
 }
 
 // describe is what the report says of its input.
-func (r *reading) describe(in *capture.Reader, core *reassembly.Options, choice *filter) report.Capture {
+func (r *reading) describe(files []capture.FileInfo, core *reassembly.Options, choice *filter) report.Capture {
 	c := report.Capture{MSL: report.Seconds(core.MSL)}
-	for i, f := range in.Files() {
+	for i, f := range files {
 		c.Files = append(c.Files, report.CaptureFile{File: i + 1, Name: f.Path})
 	}
 	for ip, msl := range core.HostMSL {
@@ -183,9 +187,9 @@ func (r *reading) describe(in *capture.Reader, core *reassembly.Options, choice 
 
 // verdict says on standard error what was wrong with the input, and gives the
 // exit status.
-func (r *reading) verdict(in *capture.Reader, q *report.Quality) error {
+func (r *reading) verdict(ignored []string, q *report.Quality) error {
 	if !r.quiet {
-		for _, name := range in.Ignored() {
+		for _, name := range ignored {
 			fmt.Fprintf(r.err, "finwait: %s is no capture: left out\n", oneLine(name))
 		}
 	}

@@ -58,7 +58,7 @@ func (r *reading) ship(cmd *cobra.Command, paths []string, wordsAfterRead bool, 
 		return fmt.Errorf("writing the segments: %w", err)
 	}
 	trace := a.trace()
-	return r.verdict(in, &trace.Quality)
+	return r.verdict(in.Ignored(), &trace.Quality)
 }
 
 // segments gives every segment to w, and the times of the other frames.

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/spf13/cobra"
+
+	"github.com/finwait/finwait/capture"
+	"github.com/finwait/finwait/cmd/quality"
+	"github.com/finwait/finwait/reassembly"
+	"github.com/finwait/finwait/reassembly/pair"
+	"github.com/finwait/finwait/report"
+)
+
+// This file is read with captures of several points.
+
+// pairing is one run over captures of several points.
+type pairing struct {
+	points []*point
+	choice *filter
+	stop   *interrupts
+	plan   *pair.Plan
+	stats  pair.Stats
+}
+
+// survey opens the captures for the first time and finds out how they go together.
+func (p *pairing) survey() error {
+	var taps []pair.Tap
+	files := 0
+	for _, point := range p.points {
+		in, err := capture.Open(point.paths, capture.Options{})
+		if err != nil {
+			return err
+		}
+		point.first = files
+		files += len(in.Files())
+		closeQuietly(in)
+		taps = append(taps, pair.Tap{Name: point.name, Own: point.own, Open: func() (pair.Source, error) { return point.open(p.stop) }})
+	}
+	plan, err := pair.Survey(taps, pair.Options{})
+	if errors.Is(err, pair.ErrSamePoint) {
+		return usagef("%v; name captures of two different points", err)
+	}
+	p.plan = plan
+	return err
+}
+
+// inputs are the files of all points.
+func (p *pairing) inputs() (paths []string) {
+	for _, point := range p.points {
+		paths = append(paths, point.last.in.Inputs()...)
+	}
+	return paths
+}
+
+// picked lets only chosen packets through to the tracker.
+type picked struct {
+	*reassembly.Tracker
+	choice *filter
+}
+
+// AddCrossing implements pair.Sink.
+func (c picked) AddCrossing(s *reassembly.Segment, x reassembly.Crossing) {
+	if c.choice.empty() || c.choice.match(s) {
+		c.Tracker.AddCrossing(s, x)
+	}
+}
+
+// run reads to the end of the captures, or until it is interrupted.
+func (p *pairing) run(o reassembly.Options, w sink) error {
+	var failed error // of the report; the tracker has no use for it
+	o.Emit = func(l *reassembly.Lifecycle) {
+		if failed == nil {
+			failed = w.Add(l)
+		}
+	}
+	t := reassembly.NewTracker(o)
+	var err error
+	if p.stats, err = p.plan.Merge(picked{t, p.choice}, func() error { return failed }); err != nil {
+		return err
+	}
+	t.Close()
+	return failed
+}
+
+// trace sums up the captures themselves.
+func (p *pairing) trace() report.Trace {
+	sum := capture.Quality{LinkType: map[uint32]uint64{}}
+	for _, point := range p.points {
+		q := point.last.decoder.Quality()
+		sum.Add(&q)
+	}
+	out := quality.Of(&sum)
+	for _, point := range p.points {
+		quality.AddFiles(&out, point.first+1, point.last.in.Files())
+	}
+	out.Interrupted = p.stop.stopped()
+	return report.Trace{Start: p.stats.First, End: p.stats.Last, Quality: out}
+}
+
+// told is what the report says of the points.
+func (p *pairing) told() (out []report.Point) {
+	for k := range p.plan.Taps {
+		t, point := &p.plan.Taps[k], p.points[k]
+		told := report.Point{Name: t.Name, Segments: t.Segments, Flows: t.Flows, Shared: t.Shared, Translated: t.Translated,
+			Missed: t.Missed, Of: t.Of, Notes: t.Notes}
+		if t.Own != reassembly.None {
+			told.Host = report.SideName(t.Own.String())
+		}
+		for i := range point.last.in.Files() {
+			told.Files = append(told.Files, point.first+i+1)
+		}
+		if c := &t.Clock; c.Forward+c.Backward > 0 {
+			ppm := func(drift float64) float64 { return math.Round(drift*1e9) / 1e3 }
+			clock := &report.PointClock{Offset: report.Seconds(c.Offset), Drift: ppm(c.Drift), DriftLeast: ppm(c.DriftLeast), DriftMost: ppm(c.DriftMost),
+				Pairs: c.Forward + c.Backward, Unsteady: report.Seconds(c.Residual)}
+			if c.Known() {
+				within := report.Seconds(c.Uncertainty)
+				clock.Uncertainty = &within
+			}
+			told.Clock = clock
+		}
+		out = append(out, told)
+	}
+	return out
+}
+
+// crossings is read with several points.
+func (r *reading) crossings(cmd *cobra.Command, paths []string, core reassembly.Options, form report.Options, choice *filter) error {
+	points, err := r.taps.points()
+	switch {
+	case err != nil:
+		return err
+	case len(paths) > 0:
+		return usagef("%s belongs to no point: name it with --client-side, --server-side or --tap", paths[0])
+	case form.Format == formatParquet || form.Format == formatSegments:
+		return usagef("--format %s is for captures of one point", form.Format)
+	}
+	for _, name := range [...]string{"count", "vlan", "since", "until", "filter", "filter-inner", "filter-bytecode"} {
+		if cmd.Flags().Changed(name) {
+			return usagef("--%s is for captures of one point: packets are paired before they are chosen, by --host, --port and --net", name)
+		}
+	}
+	p := &pairing{points: points, choice: choice, stop: listen()}
+	r.stop = p.stop
+	defer r.stop.close()
+	if err := p.survey(); err != nil {
+		return err
+	}
+	if err := r.refuseOverwriting(p.inputs()); err != nil {
+		return err
+	}
+	out, err := openOutput(r.output, r.streams.out)
+	if err != nil {
+		return err
+	}
+	defer out.abort()
+	r.terminal(&form, out)
+	form.Capture = r.describe(files(points), &core, choice)
+	form.Capture.Points = p.told()
+	w, err := r.writer(out, form, &core)
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	if err := p.run(core, w); err != nil {
+		return err
+	}
+	trace := p.trace()
+	if err := w.Close(trace); err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	if err := out.close(); err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	var ignored []string
+	for _, point := range points {
+		ignored = append(ignored, point.last.in.Ignored()...)
+	}
+	return r.verdict(ignored, &trace.Quality)
+}
+
+// files are those of all points, in the order of their numbers.
+func files(points []*point) (list []capture.FileInfo) {
+	for _, point := range points {
+		list = append(list, point.last.in.Files()...)
+	}
+	return list
+}

@@ -1,0 +1,83 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"strings"
+)
+
+// This file is what the text report says of captures of several points.
+
+// points tells how the captures go together.
+func (t *text) points(points []Point) {
+	for i := range points {
+		p := &points[i]
+		words := []string{fmt.Sprintf("%s of %s shared", thousands(uint64(p.Shared)), plural(uint64(p.Flows), "flow"))}
+		if p.Clock != nil {
+			words = append(words, p.Clock.words(points[0].Name))
+		}
+		if p.Host == "" {
+			words = append(words, "between both ends")
+		}
+		t.row(clean(p.Name), strings.Join(words, "; "))
+		for _, note := range p.Notes {
+			t.row("", t.paint(yellow, clean(note)))
+		}
+	}
+}
+
+// words tells the clock in a sentence.
+func (c *PointClock) words(first string) string {
+	if c.Uncertainty == nil {
+		return fmt.Sprintf("clock %s that of %s, as far as one direction tells", ahead(c.Offset), clean(first))
+	}
+	text := fmt.Sprintf("clock %s that of %s, give or take %s", ahead(c.Offset), clean(first), span(*c.Uncertainty))
+	if c.Drift != 0 {
+		text += fmt.Sprintf(", and %s %.1f ppm (%.1f to %.1f)", gains(c.Drift), math.Abs(c.Drift), c.DriftLeast, c.DriftMost)
+	}
+	return text
+}
+
+func ahead(offset Seconds) string {
+	switch {
+	case offset > 0:
+		return span(offset) + " ahead of"
+	case offset < 0:
+		return span(-offset) + " behind"
+	}
+	return "equal to"
+}
+
+func gains(drift float64) string {
+	if drift < 0 {
+		return "loses"
+	}
+	return "gains"
+}
+
+// path tells what became of a connection's packets.
+func (t *text) path(p *Path) {
+	if p == nil {
+		return
+	}
+	for _, from := range [...]struct {
+		name string
+		c    *Crossed
+	}{{"client", &p.Client}, {"server", &p.Server}} {
+		c := from.c
+		words := []string{fmt.Sprintf("%s sent %s", from.name, plural(c.Delivered+c.Lost+c.Unknown, "packet"))}
+		for _, n := range [...]struct {
+			n    uint64
+			what string
+		}{{c.Lost, "lost on the path"}, {c.Copies, "delivered twice"}, {c.Reordered, "overtaken"}, {c.Forged, "put in on the path"},
+			{c.Unknown, "of unknown fate"}, {c.Missed, "missed by its own capture"}} {
+			if n.n > 0 {
+				words = append(words, fmt.Sprintf("%s %s", thousands(n.n), n.what))
+			}
+		}
+		if c.Delay.Samples > 0 {
+			words = append(words, fmt.Sprintf("one way in %s to %s, %s on average", span(c.Delay.Min), span(c.Delay.Max), span(c.Delay.Mean)))
+		}
+		t.printf("  %s\n", strings.Join(words, ", "))
+	}
+}
