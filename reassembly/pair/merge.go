@@ -30,7 +30,6 @@ type packet struct {
 	copy     bool // the network made it of one that was seen before
 	absorbed bool // its bytes belong to a packet that was cut anew on the way
 	emitted  bool
-	tick     bool // a frame without a segment: only its time counts
 	quoted   bool
 }
 
