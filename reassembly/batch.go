@@ -18,15 +18,8 @@ type Batch struct {
 	n     int
 	now   int64 // the clock after the last frame
 	segs  [batchLen]Segment
-	keys  [batchLen]batchKey
-}
-
-// batchKey is what is known of a segment beside itself.
-type batchKey struct {
-	now     int64 // the clock before it
-	hash    uint64
-	scope   uint64
-	swapped bool
+	given [batchLen]arrival
+	clock [batchLen]int64 // before each
 }
 
 // NewBatch makes an empty Batch of segments for t.
@@ -38,10 +31,10 @@ func (b *Batch) Next() *Segment { return &b.segs[b.n] }
 // Add takes the segment in Next and reports whether the batch is full: then it
 // must be given to the Tracker before Next is called again.
 func (b *Batch) Add() (full bool) {
-	s, k := &b.segs[b.n], &b.keys[b.n]
+	s := &b.segs[b.n]
 	b.Advance(s.Time)
-	k.now, k.scope, k.swapped = b.now, b.o.scope(s), isSwapped(s)
-	k.hash = b.table.hashSegment(s, k.swapped, k.scope)
+	b.clock[b.n] = b.now
+	b.given[b.n].fill(s, b.o, b.table)
 	b.n++
 	return b.n == batchLen
 }
@@ -52,39 +45,37 @@ func (b *Batch) Advance(now int64) { b.now = max(b.now, now) }
 // AddBatch takes the segments of b in their order, as Add would, and empties b.
 func (t *Tracker) AddBatch(b *Batch) {
 	for from := 0; from < b.n; from += fetchLen {
-		keys := b.keys[from:min(from+fetchLen, b.n)]
-		t.fetch(keys)
-		for i := range keys {
-			k := &keys[i]
-			t.Advance(k.now)
-			t.add(&b.segs[from+i], k.hash, k.swapped, k.scope)
+		to := min(from+fetchLen, b.n)
+		t.fetch(b.given[from:to])
+		for i := from; i < to; i++ {
+			t.Advance(b.clock[i])
+			t.add(&b.given[i])
 		}
 	}
 	t.Advance(b.now)
 	b.n = 0
 }
 
-// fetch reads one word of each cache line that the segments of these keys will
-// need. The reads do not depend on each other, so the processor waits for many
-// at a time.
-func (t *Tracker) fetch(keys []batchKey) {
+// fetch reads one word of each cache line that these segments will need. The
+// reads do not depend on each other, so the processor waits for many at a time.
+func (t *Tracker) fetch(given []arrival) {
 	var at [fetchLen]uint32
 	slots := t.table.slots
 	mask := uint64(len(slots) - 1)
-	for i := range keys {
-		if s := slots[keys[i].hash&mask]; s>>32 == keys[i].hash>>32 {
+	for i := range given {
+		if s := slots[given[i].hash&mask]; s>>32 == given[i].hash>>32 {
 			at[i] = uint32(s)
 		}
 	}
 	sum := uint64(0)
-	for i, n := range at[:len(keys)] {
+	for i, n := range at[:len(given)] {
 		if n != 0 {
 			c := t.conn(n)
 			at[i] = c.tail
 			sum += c.key.Scope
 		}
 	}
-	for _, r := range at[:len(keys)] {
+	for _, r := range at[:len(given)] {
 		if r != 0 {
 			sum += uint64(t.logs.units.at(r).flags)
 		}

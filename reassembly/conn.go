@@ -120,32 +120,32 @@ func (c *conn) port(x int) uint16 {
 }
 
 // follow keeps the routing state up to date with a segment of side x.
-func (c *conn) follow(s *Segment, x int) {
+func (c *conn) follow(s *arrival, x int) {
 	d := &c.side[x]
-	if s.Flags&FlagRST != 0 {
+	if s.rec.flags&FlagRST != 0 {
 		d.bits |= csRST
 		return
 	}
-	if s.Flags&FlagSYN != 0 && d.bits&csISS == 0 {
-		d.iss = s.Seq
+	if s.rec.flags&FlagSYN != 0 && d.bits&csISS == 0 {
+		d.iss = s.rec.seq
 		d.bits |= csISS
-		if s.Flags&FlagACK == 0 {
+		if s.rec.flags&FlagACK == 0 {
 			d.bits |= csSYN
 		}
-		c.opts[x].fill(s)
+		c.opts[x].fill(s.segment)
 	}
-	if s.Flags&(FlagSYN|FlagACK) == FlagSYN|FlagACK && c.side[1-x].bits&csISS != 0 && s.Ack-c.side[1-x].iss-1 <= 1500 {
+	if s.rec.flags&(FlagSYN|FlagACK) == FlagSYN|FlagACK && c.side[1-x].bits&csISS != 0 && s.rec.ack-c.side[1-x].iss-1 <= 1500 {
 		c.synAcked = true
 	}
-	end := s.Seq + s.Span()
+	end := s.rec.end()
 	if d.bits&csEnd == 0 || seqnum.Less(d.end, end) {
 		d.end = end
 		d.bits |= csEnd
 	}
-	if s.Flags&FlagFIN != 0 {
+	if s.rec.flags&FlagFIN != 0 {
 		d.bits |= csFIN
 	}
-	if s.Flags&(FlagSYN|FlagACK) == FlagACK {
+	if s.rec.flags&(FlagSYN|FlagACK) == FlagACK {
 		d.bits |= csACK
 	}
 }

@@ -7,15 +7,15 @@ import "github.com/finwait/finwait/reassembly/seqnum"
 // duplicate, never does.
 
 // route gives a segment to connection i, to an older incarnation, or to a new one.
-func (t *Tracker) route(i uint32, s *Segment, fromB bool, h uint64) {
+func (t *Tracker) route(i uint32, s *arrival, fromB bool, h uint64) {
 	c := t.conn(i)
 	x := c.sideOf(fromB)
 	switch {
-	case s.Quoted():
+	case s.quoted():
 		t.log(i, s, x, 0)
-	case s.Flags&(FlagSYN|FlagRST|FlagACK) == FlagSYN:
+	case s.rec.flags&(FlagSYN|FlagRST|FlagACK) == FlagSYN:
 		t.routeSYN(i, s, x, fromB, h)
-	case s.Flags&(FlagSYN|FlagRST|FlagACK) == FlagSYN|FlagACK:
+	case s.rec.flags&(FlagSYN|FlagRST|FlagACK) == FlagSYN|FlagACK:
 		t.routeSYNACK(i, s, x, fromB, h)
 	case c.links != 0 && t.links[c.links].prev != 0:
 		t.routeOld(i, s, x, fromB, h)
@@ -25,10 +25,10 @@ func (t *Tracker) route(i uint32, s *Segment, fromB bool, h uint64) {
 }
 
 // routeSYN: a SYN without ACK.
-func (t *Tracker) routeSYN(i uint32, s *Segment, x int, fromB bool, h uint64) {
+func (t *Tracker) routeSYN(i uint32, s *arrival, x int, fromB bool, h uint64) {
 	c := t.conn(i)
 	d, o, prev := &c.side[x], &c.side[1-x], t.links[c.links].prev
-	if d.bits&csISS != 0 && d.iss == s.Seq {
+	if d.bits&csISS != 0 && d.iss == s.rec.seq {
 		t.log(i, s, x, 0)
 		if prev != 0 && !c.synAcked {
 			t.logPrev(prev, s, fromB, recNext)
@@ -37,7 +37,7 @@ func (t *Tracker) routeSYN(i uint32, s *Segment, x int, fromB bool, h uint64) {
 	}
 	if prev != 0 {
 		p := t.conn(prev)
-		if y := p.sideOf(fromB); p.side[y].bits&csISS != 0 && p.side[y].iss == s.Seq {
+		if y := p.sideOf(fromB); p.side[y].bits&csISS != 0 && p.side[y].iss == s.rec.seq {
 			t.log(prev, s, y, 0) // a late copy of an older SYN
 			return
 		}
@@ -50,7 +50,7 @@ func (t *Tracker) routeSYN(i uint32, s *Segment, x int, fromB bool, h uint64) {
 		case o.bits&csISS != 0 && o.bits&csSYN == 0 && c.packets <= 2:
 			t.log(i, s, x, 0) // the SYN-ACK overtook the SYN
 			return
-		case d.bits&csEnd != 0 && c.packets <= 3 && o.bits&csEnd == 0 && seqnum.Size(s.Seq+1, d.end) < 1<<16:
+		case d.bits&csEnd != 0 && c.packets <= 3 && o.bits&csEnd == 0 && seqnum.Size(s.rec.seq+1, d.end) < 1<<16:
 			t.log(i, s, x, 0) // data overtook the SYN
 			return
 		}
@@ -61,24 +61,24 @@ func (t *Tracker) routeSYN(i uint32, s *Segment, x int, fromB bool, h uint64) {
 }
 
 // logPrev cites a segment of a newer incarnation in an older one.
-func (t *Tracker) logPrev(i uint32, s *Segment, fromB bool, bit uint8) {
+func (t *Tracker) logPrev(i uint32, s *arrival, fromB bool, bit uint8) {
 	t.log(i, s, t.conn(i).sideOf(fromB), bit)
 }
 
 // routeSYNACK: a SYN with ACK.
-func (t *Tracker) routeSYNACK(i uint32, s *Segment, x int, fromB bool, h uint64) {
+func (t *Tracker) routeSYNACK(i uint32, s *arrival, x int, fromB bool, h uint64) {
 	c := t.conn(i)
 	d, o, prev := &c.side[x], &c.side[1-x], t.links[c.links].prev
-	answers := o.bits&csISS != 0 && s.Ack-o.iss-1 <= 1500
+	answers := o.bits&csISS != 0 && s.rec.ack-o.iss-1 <= 1500
 	if prev != 0 && !answers {
 		p := t.conn(prev)
-		if y := p.sideOf(fromB); p.side[y].bits&csISS != 0 && p.side[y].iss == s.Seq {
+		if y := p.sideOf(fromB); p.side[y].bits&csISS != 0 && p.side[y].iss == s.rec.seq {
 			t.log(prev, s, y, 0)
 			return
 		}
 	}
 	closed := (d.bits|o.bits)&csRST != 0 || d.bits&o.bits&csFIN != 0
-	if !answers && d.bits&csISS != 0 && d.iss != s.Seq && closed {
+	if !answers && d.bits&csISS != 0 && d.iss != s.rec.seq && closed {
 		n := t.open(c.key, fromB, h, i) // its SYN was missed
 		t.log(n, s, 0, 0)
 		return
@@ -91,23 +91,23 @@ func (t *Tracker) routeSYNACK(i uint32, s *Segment, x int, fromB bool, h uint64)
 
 // routeOld decides by the numbers between a connection and the incarnation
 // before it.
-func (t *Tracker) routeOld(i uint32, s *Segment, x int, fromB bool, h uint64) {
+func (t *Tracker) routeOld(i uint32, s *arrival, x int, fromB bool, h uint64) {
 	c := t.conn(i)
 	prev := t.links[c.links].prev
 	p := t.conn(prev)
 	y := p.sideOf(fromB)
 	d, old := &c.side[x], &p.side[y]
-	if d.bits&csISS != 0 && (s.Seq == d.iss+1 || s.Seq != old.end && seqnum.LessEq(d.iss, s.Seq) && seqnum.LessEq(s.Seq, d.end+1<<20)) {
+	if d.bits&csISS != 0 && (s.rec.seq == d.iss+1 || s.rec.seq != old.end && seqnum.LessEq(d.iss, s.rec.seq) && seqnum.LessEq(s.rec.seq, d.end+1<<20)) {
 		t.log(i, s, x, 0)
 		return
 	}
 	o := &c.side[1-x]
-	if s.Flags&FlagACK != 0 && o.bits&csISS != 0 && (s.Ack == o.iss+1 || c.synAcked && seqnum.LessEq(o.iss, s.Ack) && seqnum.LessEq(s.Ack, o.end)) {
+	if s.rec.flags&FlagACK != 0 && o.bits&csISS != 0 && (s.rec.ack == o.iss+1 || c.synAcked && seqnum.LessEq(o.iss, s.rec.ack) && seqnum.LessEq(s.rec.ack, o.end)) {
 		t.log(i, s, x, 0)
 		return
 	}
-	if old.bits&csEnd != 0 && near(s.Seq, old.end, 1<<20) || s.Flags&FlagRST != 0 && p.side[1-y].bits&csEnd != 0 {
-		if x == 0 && !c.synAcked && s.Flags&(FlagSYN|FlagRST) == 0 && s.Seq == old.end {
+	if old.bits&csEnd != 0 && near(s.rec.seq, old.end, 1<<20) || s.rec.flags&FlagRST != 0 && p.side[1-y].bits&csEnd != 0 {
+		if x == 0 && !c.synAcked && s.rec.flags&(FlagSYN|FlagRST) == 0 && s.rec.seq == old.end {
 			t.foldBack(i, h) // the SYN was not the sender's
 			t.log(prev, s, y, 0)
 			return

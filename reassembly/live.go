@@ -43,7 +43,7 @@ func (g *changes) state(i uint32, id uint32) *changeState {
 }
 
 // note marks connection i after segment s of it.
-func (t *Tracker) note(i uint32, s *Segment) {
+func (t *Tracker) note(i uint32, s *arrival) {
 	c, g := t.conn(i), &t.changes
 	if g.wheel.buckets == nil {
 		g.wheel.buckets = map[int64][]uint32{}
@@ -52,7 +52,7 @@ func (t *Tracker) note(i uint32, s *Segment) {
 	if st.marked {
 		return
 	}
-	steady := c.packets > 6 && s.Flags&(FlagSYN|FlagFIN|FlagRST) == 0 && !s.Quoted() &&
+	steady := c.packets > 6 && s.rec.flags&(FlagSYN|FlagFIN|FlagRST) == 0 && !s.quoted() &&
 		(c.side[0].bits|c.side[1].bits)&(csFIN|csRST) == 0
 	if !steady {
 		st.marked = true

@@ -56,6 +56,7 @@ type Tracker struct {
 	streams streams
 	changes changes
 	fetched uint64
+	one     arrival // of Add
 
 	crossing Crossing // of the segment that is being added
 }
@@ -99,24 +100,42 @@ func (t *Tracker) Advance(now int64) {
 	}
 }
 
-// Add takes the next segment in capture order.
-func (t *Tracker) Add(s *Segment) {
-	scope, swapped := t.o.scope(s), isSwapped(s)
-	t.Advance(s.Time)
-	t.add(s, t.table.hashSegment(s, swapped, scope), swapped, scope)
+// arrival is a segment with what can be known of it without the Tracker's state.
+type arrival struct {
+	rec     rec // but for the side
+	hash    uint64
+	scope   uint64
+	segment *Segment
+	swapped bool // its source is the higher endpoint
 }
 
-func (t *Tracker) add(s *Segment, h uint64, swapped bool, scope uint64) {
-	i := t.lookup(h, s, swapped, scope)
+func (a *arrival) fill(s *Segment, o *Options, t *table) {
+	a.segment, a.scope, a.swapped = s, o.scope(s), isSwapped(s)
+	a.hash = t.hashSegment(s, a.swapped, a.scope)
+	a.rec.fill(s, 0)
+}
+
+func (a *arrival) quoted() bool { return a.rec.bits&recICMP != 0 }
+
+// Add takes the next segment in capture order.
+func (t *Tracker) Add(s *Segment) {
+	t.Advance(s.Time)
+	t.one.fill(s, &t.o, t.table)
+	t.add(&t.one)
+	t.one.segment = nil
+}
+
+func (t *Tracker) add(s *arrival) {
+	i := t.lookup(s.hash, s.segment, s.swapped, s.scope)
 	if i == 0 {
-		if s.Quoted() {
+		if s.quoted() {
 			return // an error about a connection that was not captured
 		}
-		i = t.open(keyOf(s, swapped, scope), swapped, h, 0)
+		i = t.open(keyOf(s.segment, s.swapped, s.scope), s.swapped, s.hash, 0)
 		t.log(i, s, 0, 0)
 		return
 	}
-	t.route(i, s, swapped, h)
+	t.route(i, s, s.swapped, s.hash)
 }
 
 // open makes a new connection; old is the incarnation before it, if it is
@@ -165,26 +184,25 @@ func (t *Tracker) linksOf(i uint32) *connLinks {
 }
 
 // log adds a segment of side x to connection i.
-func (t *Tracker) log(i uint32, s *Segment, x int, extra uint8) {
+func (t *Tracker) log(i uint32, s *arrival, x int, extra uint8) {
 	c := t.conn(i)
-	var r rec
-	r.fill(s, x)
-	r.bits |= extra
-	own := extra == 0 && !s.Quoted()
+	r := s.rec
+	r.bits |= extra | uint8(x)
+	own := extra == 0 && !s.quoted()
 	if !c.long() {
 		t.logs.add(c, &r, own)
-		t.noteCrossing(s.Packet)
+		t.noteCrossing(s.rec.pkt)
 	}
 	if own {
 		if c.packets == 0 {
-			c.last = s.Time
+			c.last = s.rec.at
 			c.stream = t.stream(c, s)
 		}
 		c.packets = max(c.packets+1, c.packets)
-		c.last = max(c.last, s.Time)
-		c.lastPkt = s.Packet
+		c.last = max(c.last, s.rec.at)
+		c.lastPkt = s.rec.pkt
 		c.follow(s, x)
-		if c.packets == 1 || s.Flags&(FlagFIN|FlagRST) != 0 {
+		if c.packets == 1 || s.rec.flags&(FlagFIN|FlagRST) != 0 {
 			t.schedule(i, c)
 		}
 	}

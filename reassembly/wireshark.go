@@ -41,7 +41,7 @@ const (
 )
 
 // stream is the number of connection c's stream; s is its first segment.
-func (t *Tracker) stream(c *conn, s *Segment) uint32 {
+func (t *Tracker) stream(c *conn, s *arrival) uint32 {
 	p := &t.streams
 	h := c.key.tuple()
 	slot := h % pastStreams
@@ -50,15 +50,15 @@ func (t *Tracker) stream(c *conn, s *Segment) uint32 {
 		*page = new([pastPage]pastStream)
 	}
 	old := &(*page)[slot%pastPage]
-	syn := s.Flags&(FlagSYN|FlagACK) == FlagSYN
+	syn := s.rec.flags&(FlagSYN|FlagACK) == FlagSYN
 	switch {
 	case !syn && t.links[c.links].prev != 0:
 		return t.conn(t.links[c.links].prev).stream
-	case old.tuple == h && (!syn || old.fromB == c.swapped && old.base == s.Seq):
+	case old.tuple == h && (!syn || old.fromB == c.swapped && old.base == s.rec.seq):
 		return old.stream
 	}
-	*old = pastStream{tuple: h, stream: p.next, base: s.Seq, fromB: c.swapped}
-	if s.Flags&FlagSYN == 0 {
+	*old = pastStream{tuple: h, stream: p.next, base: s.rec.seq, fromB: c.swapped}
+	if s.rec.flags&FlagSYN == 0 {
 		old.base--
 	}
 	p.next++
