@@ -70,7 +70,7 @@ func (t *cleanTeller) open() int {
 // follows reports a segment of the connection's own that comes after o in time
 // and in the capture, without SACK blocks.
 func (r *rec) follows(o *rec) bool {
-	return r.bits&(recNext|recOld|recICMP) == 0 && r.at >= o.at && r.pkt > o.pkt && r.sack == [2]SACKBlock{}
+	return r.bits&(recNext|recOld|recICMP) == 0 && r.at >= o.at && r.pkt > o.pkt && r.noSACK()
 }
 
 // echoFits: what the segment echoes was seen, or it echoes nothing

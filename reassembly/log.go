@@ -68,7 +68,7 @@ func begins(n uint32) bool { return n == 0 || (n-firstBlock)%otherBlock == 0 }
 func (l *logs) add(c *conn, r *rec, own bool) {
 	d := &c.side[r.side()]
 	after, packet := uint64(r.at-c.last), uint64(r.pkt-c.lastPkt)
-	if own && after < markLeast && packet < 1<<32 && r.len < 1<<16 && r.sack == ([2]SACKBlock{}) && r.ttl == d.ttl && r.tag == d.tag {
+	if own && after < markLeast && packet < 1<<32 && r.len < 1<<16 && r.noSACK() && r.ttl == d.ttl && r.tag == d.tag {
 		*l.unit(c) = packed{after: uint32(after), packet: uint32(packet), seq: r.seq, ack: r.ack, tsval: r.tsval, tsecr: r.tsecr,
 			len: uint16(r.len), win: r.win, ipid: r.ipid, flags: r.flags, bits: r.bits}
 		return
