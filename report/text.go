@@ -42,7 +42,7 @@ type text struct {
 }
 
 func newText(w io.Writer, o TextOptions, top int) *text {
-	return &text{TextOptions: o, painter: painter{o.Color}, w: w, top: top, explained: map[string]bool{}}
+	return &text{TextOptions: o, painter: painter{o.Color}, w: w, top: top, explained: map[string]bool{}, captured: new(Quality)}
 }
 
 func (t *text) renderer() renderer { return newText(nil, t.TextOptions, t.top) }
