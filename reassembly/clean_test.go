@@ -105,20 +105,19 @@ func trackFile(t *testing.T, tr *reassembly.Tracker, pcap []byte) {
 
 // cleanTalk makes clean connections, with all that may differ between hosts.
 type cleanTalk struct {
-	r     *rand.Rand
-	now   int64
-	seq   [2]uint32
-	id    [2]uint16
-	idBy  [2]int // 0: IP-ID 0, 1: a counter, else random
-	ts    [2]bool
-	tsBy  [2]uint32 // where the clock began
-	echo  [2]bool
-	last  [2]uint32 // TSval sent last
-	ttl   [2]uint8
-	step  int64 // usual time between segments, ns
-	v6    bool
-	out   []reassembly.Segment
-	acked [2]uint32
+	r    *rand.Rand
+	now  int64
+	seq  [2]uint32
+	id   [2]uint16
+	idBy [2]int // 0: IP-ID 0, 1: a counter, else random
+	ts   [2]bool
+	tsBy [2]uint32 // where the clock began
+	echo [2]bool
+	last [2]uint32 // TSval sent last
+	ttl  [2]uint8
+	step int64 // usual time between segments, ns
+	v6   bool
+	out  []reassembly.Segment
 }
 
 func newCleanTalk(r *rand.Rand) *cleanTalk {
