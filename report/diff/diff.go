@@ -131,7 +131,7 @@ type key struct {
 	tunnel report.Tunnel
 }
 
-func KeyOf(c *report.Connection) key {
+func keyOf(c *report.Connection) key {
 	a, b := c.Client, c.Server
 	if cmp.Or(b.IP.Compare(a.IP), cmp.Compare(b.Port, a.Port)) < 0 {
 		a, b = b, a
@@ -144,17 +144,17 @@ func KeyOf(c *report.Connection) key {
 func pairByTuple(a, b []*report.Connection) (out []pair) {
 	left := map[key][]*report.Connection{}
 	for _, c := range b {
-		left[KeyOf(c)] = append(left[KeyOf(c)], c)
+		left[keyOf(c)] = append(left[keyOf(c)], c)
 	}
 	for _, c := range a {
 		p := pair{c, nil}
-		if list := left[KeyOf(c)]; len(list) > 0 {
-			p[1], left[KeyOf(c)] = list[0], list[1:]
+		if list := left[keyOf(c)]; len(list) > 0 {
+			p[1], left[keyOf(c)] = list[0], list[1:]
 		}
 		out = append(out, p)
 	}
 	for _, c := range b {
-		if slices.Contains(left[KeyOf(c)], c) {
+		if slices.Contains(left[keyOf(c)], c) {
 			out = append(out, pair{nil, c})
 		}
 	}
