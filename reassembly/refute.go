@@ -363,7 +363,8 @@ func (m *machine) proveArrivals(i int32, x int) bool {
 		}
 		o := &m.recs[j]
 		byOld := m.echoPredates(k.refuter, i)
-		byD := isD && seqnum.LessEq(d.Left, o.seq) && seqnum.LessEq(o.end(), d.Right)
+		c := &m.recs[k.refuter] // of a larger segment it may repeat a part only
+		byD := isD && seqnum.LessEq(d.Left, seqnum.Max(o.seq, c.seq)) && seqnum.LessEq(seqnum.Min(o.end(), c.end()), d.Right)
 		if !byD && !byOld && !m.echoProves(j, i) {
 			continue
 		}
