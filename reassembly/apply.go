@@ -268,7 +268,7 @@ func (m *machine) sendFIN(i int32, x int) {
 		return
 	case tcpstate.CloseWait:
 		proof := Observed
-		if e.find(tcpstate.CloseWait).ev < Confirmed || !e.covered && k.idStep != 1 {
+		if e.find(tcpstate.CloseWait).ev < Confirmed || !e.covered && !m.nextID(i, x) {
 			proof = Presumed
 		}
 		m.event(x, tcpstate.SendFIN, i, "send FIN", proof)

@@ -44,6 +44,7 @@ type cleanSide struct {
 	maxLen            uint32
 	lastWin, lastID   uint16
 	hasTS, hasID      bool
+	idGap             bool // an IP-ID was missing: it sent what the capture lacks
 	ttl               uint8
 	letters           uint8  // of Zeek, told already
 	bare              bool   // its last segment was a pure ACK

@@ -117,6 +117,9 @@ func (t *cleanTeller) segment(i int32) bool {
 		s.dataSegments++
 		s.dataOnce = before.idStep == 1 || r.at-before.at < leastRTO
 	}
+	if s.idGap {
+		before.idStep = 0 // machine.nextID
+	}
 	s.ack, s.bare = r.ack, pure
 	t.bits |= completes(r)
 	t.history(r, s, pure, uint8(x)*('a'-'A'))
@@ -221,6 +224,7 @@ func (t *cleanTeller) take(x int, r *rec, s *cleanSide) (idStep int32) {
 			return idStep
 		}
 	}
+	s.idGap = s.idGap || idStep > 1
 	s.lastID, s.hasID = r.ipid, true
 	return idStep
 }

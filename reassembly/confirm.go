@@ -19,6 +19,9 @@ func (m *machine) confirm(i int32, x int) {
 		s := &e.steps[j]
 		if s.state == tcpstate.CloseWait && s.ev == Confirmed && m.sentOn(i, x) {
 			s.ev, s.proofs = Presumed, nil
+			if l := e.find(tcpstate.LastAck); l != nil {
+				l.ev = Presumed // it rests on that (rule 6)
+			}
 		}
 		if !s.ev.open() {
 			continue
@@ -77,7 +80,7 @@ func (m *machine) provesCloseWait(i int32, x int) bool {
 	if s := &m.snd[x]; k.hadEnd && seqnum.Less(k.prevEnd, r.seq) || seqnum.Less(s.contig, s.end) || m.missedBefore(i, x) {
 		return false // something of it was missed: perhaps its own FIN
 	}
-	if s := &m.snd[x]; s.hasFIN && (s.finRec != i || k.idStep != 1 || k.hadEnd && k.prevEnd != r.seq) {
+	if s := &m.snd[x]; s.hasFIN && (s.finRec != i || !m.nextID(i, x) || k.hadEnd && k.prevEnd != r.seq) {
 		return false // it may have been in FIN-WAIT-1, as after its FIN every segment may
 	}
 	return !m.blockedAt(i, x)
@@ -115,7 +118,7 @@ func (m *machine) blockedAt(i int32, x int) bool {
 	}
 	for j := s.rec; j < i; j++ {
 		a := &m.recs[j]
-		if m.own(j, 1-x) && a.flags&FlagACK != 0 && a.win != 0 && m.marks[j].recv != notReceived &&
+		if m.own(j, 1-x) && a.flags&FlagACK != 0 && a.win != 0 && m.marks[j].recv == received &&
 			m.marks[j].hasPeer && seqnum.LessEq(m.marks[j].peerEnd, a.ack) && m.idleAfter(j, i, x) {
 			return false
 		}
@@ -212,7 +215,7 @@ func (m *machine) idleAfter(j, i int32, x int) bool {
 		if !m.own(n, x) {
 			continue
 		}
-		if r.at-m.recs[j].at > m.late(x) && (r.pureACK() && r.seq == k.prevEnd || k.idStep == 1 && k.kind == fresh) {
+		if r.at-m.recs[j].at > m.late(x) && (r.pureACK() && r.seq == k.prevEnd || k.kind == fresh && m.nextID(n, x)) {
 			return true
 		}
 		if r.span() > 0 {
@@ -220,6 +223,16 @@ func (m *machine) idleAfter(j, i int32, x int) bool {
 		}
 	}
 	return false
+}
+
+// nextID: by its IP-IDs side x sent nothing up to segment i that the tap missed.
+func (m *machine) nextID(i int32, x int) bool {
+	for n := range i {
+		if m.own(n, x) && m.marks[n].idStep > 1 {
+			return false
+		}
+	}
+	return m.marks[i].idStep == 1
 }
 
 // provesFinWait2: the echo can only come from the covering ACK, or from a

@@ -106,6 +106,9 @@ var regressions = []struct {
 	{1882597915382078, "the same at the client, after reordered data"},
 	{1882597915387015, "a FIN that the capture missed, and whose copy covers the peer's, proves no CLOSE-WAIT"},
 	{1882599142206852, "a FIN sent after a segment beyond it was no overtaken one: its IP-ID is newer"},
+	{1882601061143695, "an ACK of all that had passed the tap came when more was under way"},
+	{1882601061179862, "LAST-ACK rests on a CLOSE-WAIT that is no longer certain"},
+	{1882601061202670, "IP-IDs in a row since a gap say nothing of what was lost in it"},
 	{1882595122025276, "an ACK that was refuted proves no idle sender"},
 }
 
