@@ -86,6 +86,7 @@ func lossAt(t *testing.T, traffic, backend string, rate, seconds int) (m lossRun
 	m.rate = float64(m.sent) / time.Since(begin).Seconds()
 	time.Sleep(time.Second)
 	m.reader = readerTime(t, r.cmd.Process.Pid)
+	r.patience = 5 * time.Minute // hundreds of thousands of connections are told at its end
 	if code := r.stop(); code != 0 {
 		t.Fatalf("status %d: %s", code, r.said())
 	}
