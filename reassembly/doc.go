@@ -6,7 +6,7 @@
 //	Segment -> Tracker.Add -> FlowKey -> conn (one incarnation, its log)
 //	                                       |  when it retires
 //	                                       v
-//	                         machine: observe, refute, apply -> Lifecycle
+//	                         clean, or machine: observe, refute, apply -> Lifecycle
 //	                                       |
 //	                         Options.Check (package anomaly) -> Findings
 //	                                       |
