@@ -81,7 +81,8 @@ func (t *cleanTeller) wentOn(i int32, x int) bool {
 // wasIdle is machine.wasIdle for side x, whose first segment after the peer's
 // FIN was t.answer.
 func (t *cleanTeller) wasIdle(x int) bool {
-	if s := &t.side[x]; s.dataSegments == 0 || s.dataSegments == 1 && s.dataOnce {
+	late := x == 1 && t.recs[1].at-t.recs[0].at >= initialRTO // the SYN-ACK
+	if s := &t.side[x]; !late && (s.dataSegments == 0 || s.dataSegments == 1 && s.dataOnce) {
 		return true
 	}
 	r, p := t.rtt(x), t.rtt(1-x)

@@ -159,15 +159,22 @@ func (m *machine) wasIdle(fin, first int32, x int) bool {
 
 // sentOnce: before segment i side x sent at most one segment with data, and that
 // is no second copy of one that was lost before the tap, after whose time-out
-// only one may be out (RFC 5681 section 3.1): IP-IDs or the time show it.
+// only one may be out (RFC 5681 section 3.1): IP-IDs or the time show it. After
+// a SYN or SYN-ACK that was sent again only one may go at first.
 func (m *machine) sentOnce(i int32, x int) bool {
+	if s, p := m.snd[x].synRec, m.snd[1-x].synRec; s >= 0 && p >= 0 && m.recs[s].at-m.recs[p].at >= initialRTO {
+		return false // a SYN-ACK before it may have been lost before the tap
+	}
 	sent, last := 0, int64(0)
 	for j := range i {
 		r := &m.recs[j]
+		if r.flags&FlagSYN != 0 && m.marks[j].kind == retransmission {
+			return false
+		}
 		if !m.own(j, x) {
 			continue
 		}
-		if r.len > 0 || r.flags&FlagSYN != 0 && m.marks[j].kind == retransmission {
+		if r.len > 0 {
 			sent++
 			if sent > 1 || m.marks[j].idStep != 1 && r.at-last >= leastRTO {
 				return false

@@ -164,6 +164,9 @@ const censorFloor = int64(time.Second)
 // section 2.4 asks for a second.
 const leastRTO = int64(200 * time.Millisecond)
 
+// initialRTO is the time-out of a SYN (RFC 6298 section 2.1).
+const initialRTO = int64(time.Second)
+
 // rto is a cautious guess of side x's retransmission time-out.
 func (m *machine) rto(x int) int64 { return m.snd[x].rtt.rto(&m.snd[1-x].rtt) }
 
