@@ -74,6 +74,16 @@ type CaseSegment struct {
 	Refusal      bool   // that error says that the destination is unreachable
 	ICMPCode     uint8  // its code; the type is that of ICMPv6 if V6
 	V6           bool
+	Crossed      CaseCrossing
+}
+
+// CaseCrossing is what captures at several points tell of a segment; zero with
+// one tap.
+type CaseCrossing struct {
+	ArrivedAs Packet  // in the receiver's own capture; 0: that lacks it
+	ArrivedAt int64   // when it arrived there, ns by the clock of CaseSegment.At; valid if ArrivedAs is not 0
+	Lost      bool    // it is known not to have arrived
+	Between   Between // valid if Lost
 }
 
 // End is the sequence number after the segment.
@@ -226,7 +236,7 @@ func (c *Case) Segments() []CaseSegment {
 			Kind: CopyKind(k.kind), Original: int(k.orig), Received: k.recv != notReceived, Why: k.reason, Unsent: k.unsent,
 			PrevEnd: k.prevEnd, HadEnd: k.hadEnd, PrevAck: k.prevAck, HadAck: k.hadAck, PeerAck: k.peerAck, HasPeerAck: k.hasPeer, PeerEnd: k.peerEnd,
 			IDStep: int(k.idStep), Next: r.bits&recNext != 0, Old: r.bits&recOld != 0, Quoted: r.bits&recICMP != 0,
-			Refusal: r.refusal(), ICMPCode: r.tag & 15, V6: r.bits&recV6 != 0,
+			Refusal: r.refusal(), ICMPCode: r.tag & 15, V6: r.bits&recV6 != 0, Crossed: c.m.crossed(int32(i)),
 		})
 	}
 	return c.segments

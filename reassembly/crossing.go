@@ -209,6 +209,19 @@ func (m *machine) lostOnPath(i int32) bool {
 	return m.crossing != nil && m.crossing[i].Fate == FateLost && m.knows(i)
 }
 
+// crossed is what is known of the way of segment i.
+func (m *machine) crossed(i int32) (c CaseCrossing) {
+	if m.crossing == nil {
+		return c
+	}
+	if x := &m.crossing[i]; x.Arrived != 0 {
+		c.ArrivedAs, c.ArrivedAt = x.ArrivedAs, x.ArrivedAt
+	} else if m.lostOnPath(i) {
+		c.Lost, c.Between = true, m.between(i)
+	}
+	return c
+}
+
 // between is where segment i was lost.
 func (m *machine) between(i int32) Between {
 	return Between{m.crossing[i].From, m.crossing[i].To}

@@ -50,6 +50,7 @@ var segmentKinds = [...]SegmentKind{
 type Ladder struct {
 	Connection Connection  `json:"connection" doc:"What a report tells of the connection."`
 	Dropped    uint64      `json:"dropped,omitzero" doc:"Segments before the first row that are remembered no more."`
+	Points     []Point     `json:"points,omitempty" doc:"Captures of several points of the path; absent for one point."`
 	Rows       []LadderRow `json:"rows" doc:"In capture order."`
 }
 
@@ -90,6 +91,7 @@ type LadderSegment struct {
 	Original Number      `json:"original,omitzero" doc:"Packet of which it is a copy."`
 	Received bool        `json:"received" doc:"Nothing refutes that it reached its receiver."`
 	Lost     Where       `json:"lost,omitempty" doc:"Where it was lost, if it was."`
+	Crossing *Crossing   `json:"crossing,omitempty" doc:"Where captures of several points tell of it: what they tell."`
 	Why      string      `json:"why,omitempty" doc:"Why it was not received, or not sent by its alleged sender."`
 	Forged   bool        `json:"forged,omitzero" doc:"Its alleged sender did not send it."`
 }
@@ -116,7 +118,7 @@ func BuildLadder(l *reassembly.Lifecycle, segs []reassembly.CaseSegment) *Ladder
 // Ladder is BuildLadder for a capture of one or several files. The result is not
 // touched by later calls.
 func (b *Builder) Ladder(l *reassembly.Lifecycle, segs []reassembly.CaseSegment) *Ladder {
-	own := Builder{SeveralFiles: b.SeveralFiles} // its memory is the ladder's alone
+	own := Builder{SeveralFiles: b.SeveralFiles, Points: b.Points} // its memory is the ladder's alone
 	d := &Ladder{Connection: *own.Build(l)}
 	var seen uint64
 	for i := range segs {
@@ -173,10 +175,19 @@ func (b *Builder) ladderRow(l *reassembly.Lifecycle, segs []reassembly.CaseSegme
 	}
 	// What passed the tap and did not arrive was lost behind it.
 	if !s.Received && !s.Unsent && !s.Next && !s.Old && !s.Quoted {
-		g.Lost = Where(reassembly.AfterTap.String())
-		if l.Path != nil {
+		switch {
+		case l.Path == nil:
+			g.Lost = Where(reassembly.AfterTap.String())
+		case s.Crossed.ArrivedAs != 0:
+			g.Lost = Where(reassembly.AtReceiver.String())
+		default:
 			g.Lost = Where(reassembly.OnPath.String())
 		}
+	}
+	if x := &s.Crossed; x.ArrivedAs != 0 {
+		g.Crossing = &Crossing{Arrived: Time(x.ArrivedAt), Packet: number(x.ArrivedAs), File: b.file(x.ArrivedAs), Delay: Seconds(x.ArrivedAt - s.At)}
+	} else if x.Lost {
+		g.Crossing = &Crossing{Between: b.between(x.Between)}
 	}
 	return LadderRow{
 		Kind: RowSegment, At: Time(s.At), Relative: Seconds(s.At - l.Start), Packet: number(s.Packet), File: b.file(s.Packet),

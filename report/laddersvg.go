@@ -25,7 +25,8 @@ const (
 	svgHead     = 92
 	svgText     = 13 // font size
 	svgMargin   = 20
-	svgLetter   = 8 // advance of a letter at least this wide, for line breaking
+	svgSlant    = 18 // by how much the slowest segment arrives lower than it was sent
+	svgLetter   = 8  // advance of a letter at least this wide, for line breaking
 	svgFindText = (svgWidth - 2*svgMargin - 24) / svgLetter
 )
 
@@ -52,11 +53,17 @@ type ladderSVG struct {
 	current [2]State
 	since   [2]int // where the present stretch of a lifeline began
 	lines   strings.Builder
+	slowest Seconds // of the segments that arrived; where both ends were captured
 }
 
 // WriteSVG draws the ladder as one self-contained SVG.
 func (d *Ladder) WriteSVG(w io.Writer) error {
 	s := &ladderSVG{d: d, y: svgHead, since: [2]int{svgHead, svgHead}}
+	for i := range d.Rows {
+		if g := d.Rows[i].Segment; g != nil && g.Crossing != nil {
+			s.slowest = max(s.slowest, g.Crossing.Delay)
+		}
+	}
 	for i := range d.Rows {
 		s.row(&d.Rows[i])
 	}
@@ -73,11 +80,15 @@ func (d *Ladder) WriteSVG(w io.Writer) error {
 	fmt.Fprintf(&out, "<title id=\"t\">%s</title>\n<desc id=\"d\">%s</desc>\n<style>%s</style>\n", esc(title), esc(s.describe()), svgStyle)
 	fmt.Fprintf(&out, `<rect class="bg" width="%d" height="%d"/>`+"\n", svgWidth, height)
 	out.WriteString(s.header())
-	fmt.Fprintf(&out, `<line class="tap" x1="%d" y1="%d" x2="%d" y2="%d"/>`+"\n", svgTap, svgHead, svgTap, bottom)
+	signs := "slanted: from when it was sent to when it arrived, the slowest the steepest; a cross: lost there; thick lifeline: TIME-WAIT"
+	if !d.crosses() {
+		signs = "dotted line: the tap, where the packets were captured; a cross: lost there; thick lifeline: TIME-WAIT"
+		fmt.Fprintf(&out, `<line class="tap" x1="%d" y1="%d" x2="%d" y2="%d"/>`+"\n", svgTap, svgHead, svgTap, bottom)
+	}
 	out.WriteString(s.lines.String())
 	out.WriteString(s.b.String())
-	out.WriteString(svgWords(svgMargin, bottom+svgRow, "dim", "", "evidence "+evidenceKey))
-	out.WriteString(svgWords(svgMargin, bottom+2*svgRow-4, "dim", "", "dotted line: the tap, where the packets were captured; a cross: lost there; thick lifeline: TIME-WAIT"))
+	out.WriteString(svgWords(svgMargin, bottom+svgRow, "dim", "", "evidence "+evidenceKey+deliveredKey(d.crosses())))
+	out.WriteString(svgWords(svgMargin, bottom+2*svgRow-4, "dim", "", signs))
 	out.WriteString("</svg>\n")
 	_, err := io.WriteString(w, strings.ReplaceAll(out.String(), glue, " "))
 	return err
@@ -97,11 +108,14 @@ func (s *ladderSVG) describe() string {
 }
 
 func (s *ladderSVG) header() string {
-	c := &s.d.Connection
+	c, tap := &s.d.Connection, "tap"
+	if s.d.crosses() {
+		tap = s.clocks()
+	}
 	return svgWords(svgMargin, 26, "head", "", fmt.Sprintf("#%d  %s -> %s", c.ID, c.Client, c.Server)) +
 		svgWords(svgMargin, 46, "dim", "", fmt.Sprintf("opened %s, closed %s, %s, tcp.stream eq %d", c.Open.Kind, c.Close.Kind, plural(c.Packets, "packet"), c.Wireshark.Stream)) +
 		svgWords(svgTime, svgHead-14, "dim", "end", "time") + svgWords(svgPacket, svgHead-14, "dim", "end", "packet") +
-		svgWords(svgClient, svgHead-14, "head", "middle", "client") + svgWords(svgTap, svgHead-14, "dim", "middle", "tap") +
+		svgWords(svgClient, svgHead-14, "head", "middle", "client") + svgWords(svgTap, svgHead-14, "dim", "middle", tap) +
 		svgWords(svgServer, svgHead-14, "head", "middle", "server")
 }
 
@@ -118,8 +132,10 @@ func (s *ladderSVG) row(r *LadderRow) {
 		s.b.WriteString(svgWords(svgTime, y+4, "dim", "end", clock))
 	}
 	s.b.WriteString(svgWords(svgPacket, y+4, "", "end", r.packetName()))
+	drop := 0 // the receiver is at the tip
 	if r.Segment != nil {
-		s.arrow(r, y)
+		drop = s.slant(r)
+		s.arrow(r, y, drop)
 	} else if words := r.middle(); words != "" {
 		s.b.WriteString(svgWords(svgTap, y+4, "dim label", "middle", words))
 	}
@@ -127,9 +143,15 @@ func (s *ladderSVG) row(r *LadderRow) {
 		if i > 0 {
 			s.y += svgRow - 6
 		}
-		s.state(0, stepAt(r.Client, i), r.Kind)
-		s.state(1, stepAt(r.Server, i), r.Kind)
+		for side, steps := range [2][]LadderStep{r.Client, r.Server} {
+			at := s.y
+			if r.Segment != nil && string(r.From) != [2]string{"client", "server"}[side] {
+				at += drop
+			}
+			s.state(side, stepAt(steps, i), r.Kind, at)
+		}
 	}
+	s.y += drop
 	s.b.WriteString("</g>\n")
 	for _, note := range r.notes(false) {
 		for _, line := range wrap(note, (svgServer-svgClient)/svgLetter-6) {
@@ -156,8 +178,8 @@ func (r *LadderRow) class() string {
 	return "segment"
 }
 
-// arrow draws a segment from its sender to where it got.
-func (s *ladderSVG) arrow(r *LadderRow, y int) {
+// arrow draws a segment from its sender to where it got, drop lower.
+func (s *ladderSVG) arrow(r *LadderRow, y, drop int) {
 	g := r.Segment
 	from, to := svgClient+4, svgServer-4
 	fromClient := r.From == "client"
@@ -168,6 +190,9 @@ func (s *ladderSVG) arrow(r *LadderRow, y int) {
 	switch {
 	case r.Kind == RowUnseen:
 		reach /= 4
+	case g.Lost == "at-receiver":
+	case g.Lost != "" && s.d.crosses():
+		reach /= 2
 	case g.Lost != "":
 		reach = reach * 3 / 4
 	}
@@ -176,21 +201,28 @@ func (s *ladderSVG) arrow(r *LadderRow, y int) {
 		from = to
 		end, sign, anchor, labelAt = from-reach, -1, "end", from-12
 	}
-	fmt.Fprintf(&s.b, `<line class="arrow" x1="%d" y1="%d" x2="%d" y2="%d"/>`, from, y, end, y)
+	fmt.Fprintf(&s.b, `<line class="arrow" x1="%d" y1="%d" x2="%d" y2="%d"/>`, from, y, end, y+drop)
 	if g.Lost != "" {
-		fmt.Fprintf(&s.b, `<path class="arrow" d="M%d %dl10 10m0 -10l-10 10"/>`+"\n", end-5, y-5)
+		fmt.Fprintf(&s.b, `<path class="arrow" d="M%d %dl10 10m0 -10l-10 10"/>`+"\n", end-5, y+drop-5)
 	} else {
-		fmt.Fprintf(&s.b, `<path class="tip" d="M%d %dl%d -4v8z"/>`+"\n", end, y, -9*sign)
+		fmt.Fprintf(&s.b, `<path class="tip" d="M%d %dl%d -4v8z"/>`+"\n", end, y+drop, -9*sign)
 	}
 	label := g.labels()[0]
 	if r.Kind == RowUnseen {
 		label = g.Name + ", lost before the tap"
 	}
 	s.b.WriteString(svgWords(labelAt, y-6, "label", anchor, label))
+	if x := g.Crossing; x != nil && x.Arrived != 0 {
+		side := "end"
+		if !fromClient {
+			side = "start"
+		}
+		s.b.WriteString(svgWords(end-12*sign, y+drop-8, "dim", side, g.arrival("")))
+	}
 }
 
-// state writes a state beside its lifeline and changes the lifeline.
-func (s *ladderSVG) state(side int, step *LadderStep, kind RowKind) {
+// state writes a state at y beside its lifeline and changes the lifeline.
+func (s *ladderSVG) state(side int, step *LadderStep, kind RowKind, y int) {
 	if step == nil {
 		return
 	}
@@ -205,12 +237,12 @@ func (s *ladderSVG) state(side int, step *LadderStep, kind RowKind) {
 		class = "sure"
 	}
 	if side == 0 {
-		s.b.WriteString(svgWords(svgClient-svgLane, s.y+4, class, "end", words))
+		s.b.WriteString(svgWords(svgClient-svgLane, y+4, class, "end", words))
 	} else {
-		s.b.WriteString(svgWords(svgServer+svgLane, s.y+4, class, "start", words))
+		s.b.WriteString(svgWords(svgServer+svgLane, y+4, class, "start", words))
 	}
 	if !step.Withdrawn {
-		s.stretch(side, s.y)
+		s.stretch(side, y)
 		s.current[side] = step.State
 	}
 }
@@ -274,6 +306,9 @@ func (r *LadderRow) sentence() string {
 			}
 			words = append(words, fmt.Sprintf("%s %s (%s)", [2]string{"client", "server"}[i], step.State, how))
 		}
+	}
+	if g := r.Segment; g != nil && g.Crossing != nil && g.Crossing.Arrived != 0 {
+		words = append(words, "arrives "+g.arrival("")+" as packet "+packetName(g.Crossing.Packet, g.Crossing.File))
 	}
 	return strings.Join(append(words, r.notes(false)...), "; ")
 }

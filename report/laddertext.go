@@ -13,6 +13,10 @@ import (
 //
 // An arrow ends where its segment got to: at the other end, or at an x behind
 // the tap. A line that begins and ends before the tap was never captured.
+//
+// Where both ends were captured, there is no tap in the middle: a column tells
+// how long after it was sent each segment arrived, and what was lost ends on the
+// way.
 
 // LadderOptions set up the drawing of a ladder as text.
 type LadderOptions struct {
@@ -53,6 +57,7 @@ type ladderText struct {
 	d       *Ladder
 	time    int // widths of the columns
 	packet  int
+	arrival int // 0: one tap
 	lane    [2]int
 	arrow   int
 	note    int // 0: notes go below
@@ -65,13 +70,17 @@ func (d *Ladder) WriteText(w io.Writer, o LadderOptions) error {
 	if o.ASCII {
 		t.glyphs = asciiGlyphs
 	}
-	width := max(o.Width, leastLadderWidth)
+	width := max(o.Width, d.leastWidth())
 	if o.Width <= 0 {
 		width = defaultLadderWidth
+	}
+	if d.crosses() {
+		t.tap = ' '
 	}
 	t.text = newText(w, TextOptions{Color: o.Color, Width: width, Info: o.Info}, 0)
 	t.measure(width)
 	t.tuple(&d.Connection)
+	t.points(d.Points)
 	if d.Dropped > 0 {
 		t.block("    ", "the first "+plural(d.Dropped, "packet")+" are remembered no more: numbers count from the first one shown")
 	}
@@ -100,6 +109,9 @@ func (t *ladderText) measure(width int) {
 		r := &t.d.Rows[i]
 		t.time = max(t.time, columns(r.clock()))
 		t.packet = max(t.packet, columns(r.packetName()))
+		if t.d.crosses() {
+			t.arrival = max(t.arrival, len(arrivalHead), columns(r.arrival(t.lost)))
+		}
 		for side, steps := range [2][]LadderStep{r.Client, r.Server} {
 			for _, s := range steps {
 				t.lane[side] = max(t.lane[side], len(s.State)+2)
@@ -107,6 +119,9 @@ func (t *ladderText) measure(width int) {
 		}
 	}
 	rest := width - t.time - t.packet - t.lane[0] - t.lane[1] - 8
+	if t.arrival > 0 {
+		rest -= t.arrival + 1
+	}
 	t.arrow = max(min(rest, mostArrow), leastArrow)
 	if note := rest - t.arrow - 2; width >= wideLadder && note >= 24 {
 		t.note = note
@@ -150,9 +165,12 @@ func (t *ladderText) heading(indent, name, words string) {
 
 // head names the columns and both ends.
 func (t *ladderText) head() {
-	names := spread(t.arrow, "client", "tap", "server")
-	t.printf("\n%s\n", t.paint(dim, strings.TrimRight(fmt.Sprintf(" %s %s %s  %s  state", padLeft("time", t.time), padLeft("packet", t.packet),
-		padLeft("state", t.lane[0]), names), " ")))
+	names, arrives := spread(t.arrow, "client", "tap", "server"), ""
+	if t.arrival > 0 {
+		names, arrives = spread(t.arrow, "client", "   ", "server"), padLeft(arrivalHead, t.arrival)+" "
+	}
+	t.printf("\n%s\n", t.paint(dim, strings.TrimRight(fmt.Sprintf(" %s %s %s%s  %s  state", padLeft("time", t.time), padLeft("packet", t.packet),
+		arrives, padLeft("state", t.lane[0]), names), " ")))
 }
 
 // spread puts three words at the left, the middle and the right of width columns.
@@ -174,9 +192,9 @@ func (t *ladderText) row(r *LadderRow) {
 	middle := t.middle(r)
 	lines := max(len(middle), len(r.Client), len(r.Server), len(beside))
 	for i := range lines {
-		clock, packet, between, note := "", "", t.blank(), ""
+		clock, packet, between, note := "", t.packetCell("", ""), t.blank(), ""
 		if i == 0 {
-			clock, packet = r.clock(), r.packetName()
+			clock, packet = r.clock(), t.packetCell(r.packetName(), r.arrival(t.lost))
 		}
 		if i < len(middle) {
 			between = middle[i]
@@ -187,7 +205,7 @@ func (t *ladderText) row(r *LadderRow) {
 		t.line(clock, packet, stepAt(r.Client, i), stepAt(r.Server, i), between, note, r.Kind)
 	}
 	for _, note := range below {
-		t.line("", "", nil, nil, t.paint(dim, pad(" "+note, t.arrow)), "", r.Kind)
+		t.line("", t.packetCell("", ""), nil, nil, t.paint(dim, pad(" "+note, t.arrow)), "", r.Kind)
 	}
 	for _, n := range r.Findings {
 		if f := &t.d.Connection.Findings[n]; f.Severity != "info" || t.o.Info {
@@ -226,7 +244,7 @@ func (t *ladderText) line(clock, packet string, client, server *LadderStep, midd
 		right = t.state(server, kind)
 	}
 	lanes := fmt.Sprintf("%s %s%s%s %s", padLeft(left, t.lane[0]), t.lifeline(0, kind), middle, t.lifeline(1, kind), pad(right, t.lane[1]))
-	text := fmt.Sprintf(" %s %s %s", padLeft(clock, t.time), padLeft(packet, t.packet), lanes)
+	text := fmt.Sprintf(" %s %s %s", padLeft(clock, t.time), packet, lanes)
 	if note != "" {
 		text += "  " + note
 	}
@@ -295,6 +313,10 @@ func (t *ladderText) arrowOf(r *LadderRow) string {
 	switch {
 	case r.Kind == RowUnseen:
 		end, reach = t.lost, max(t.arrow/4, len(s.Name)+5)
+	case s.Lost == "at-receiver":
+		end = t.lost
+	case s.Lost != "" && t.arrival > 0:
+		end, reach = t.lost, t.arrow/2+1
 	case s.Lost != "":
 		end, reach = t.lost, t.arrow*3/4+1
 	}
@@ -313,10 +335,10 @@ func (t *ladderText) arrowOf(r *LadderRow) string {
 	if !fromClient {
 		tap = t.arrow - 1 - tap
 	}
-	switch cells[tap] {
-	case ' ':
+	switch {
+	case cells[tap] == ' ':
 		cells[tap] = t.tap
-	case line:
+	case cells[tap] == line && t.arrival == 0:
 		cells[tap] = t.crossed
 	}
 	text := []rune(" " + label + " ")
@@ -401,7 +423,10 @@ func (t *ladderText) findingAt(f *Finding) {
 
 // key explains the signs that the ladder uses.
 func (t *ladderText) key() {
-	t.block("  ", t.paint(dim, "evidence "+evidenceKey))
+	t.block("  ", t.paint(dim, "evidence "+evidenceKey+deliveredKey(t.arrival > 0)))
+	if t.arrival > 0 {
+		t.block("  ", t.paint(dim, "time: when it was sent, by the clock of the first point; arrives: how long after that its receiver's own capture has it"))
+	}
 	t.block("  ", t.paint(dim, fmt.Sprintf("lifeline %c open  %c TIME-WAIT  %c no connection; %c lost there", t.life, t.wait, t.over, t.lost)))
 }
 

@@ -258,7 +258,7 @@ func (r *LadderRow) notes(all bool) []string {
 		if s.Forged {
 			list = append(list, "not sent by the "+string(r.From)+": "+clean(s.Why))
 		} else if s.Lost != "" {
-			list = append(list, "lost behind the tap: "+clean(s.Why))
+			list = append(list, s.lostWhere()+": "+clean(strings.TrimPrefix(s.Why, "lost on the path: ")))
 		}
 	}
 	if s := r.Segment; all && s != nil {

@@ -21,7 +21,8 @@ const showAbout = `Show one connection as a ladder: each segment as an arrow bet
 flags, relative sequence numbers and length; beside each end the states it went
 through and how sure that is; findings at the packet at which they show. A
 segment that was lost ends in an x where it was lost: behind the tap (the point
-of capture), or before it.
+of capture), or before it. With --client-side and --server-side, each arrow goes
+from when its segment was sent to when it arrived, and a lost one ends on the way.
 
 The connection is named by --conn: its id in the report, its tuple, or the number
 that Wireshark shows. Without --conn, a capture of one connection shows that one.`
@@ -29,7 +30,8 @@ that Wireshark shows. Without --conn, a capture of one connection shows that one
 const showExamples = `  finwait show trace.pcap --conn 7
   finwait show trace.pcap --conn '10.0.0.1:41000 > 10.0.0.2:443'
   finwait show trace.pcap --conn tcp.stream==3 --from 120 --to 180
-  finwait show trace.pcap --conn 7 --svg -o ladder.svg`
+  finwait show trace.pcap --conn 7 --svg -o ladder.svg
+  finwait show --client-side client.pcap --server-side server.pcap --conn 7`
 
 // logLimit is how many of the shown connection's last segments are kept in mind,
 // at least. Judging a segment looks back through all of them, so that ten times
@@ -43,6 +45,8 @@ const defaultRows = 200
 type showing struct {
 	twice
 	choice             *filter
+	points             []*point       // where captures of several are shown
+	path               []report.Point // what is told of them, after the first pass
 	conns              []report.Conn
 	from, to           report.PacketAt
 	fromText, toText   string
@@ -66,13 +70,19 @@ func newShow(s streams) *cobra.Command {
 	f.BoolVar(&w.info, "info", false, "tell facts worth knowing (findings of severity info) too")
 	f.BoolVar(&w.svg, "svg", false, "draw an SVG")
 	f.BoolVar(&w.asJSON, "json", false, "write the ladder as JSON")
+	w.taps.register(c)
 	w.borrow(c, slices.Concat([]string{"output", "no-color"}, selectionFlags, coreFlags)...)
 	c.RunE = w.run
 	return c
 }
 
 func (w *showing) run(cmd *cobra.Command, args []string) error {
-	if err := w.start(cmd, args); err != nil {
+	start := w.start
+	if w.taps.given() {
+		start = w.startTaps
+		args = slices.Concat(w.read, args)
+	}
+	if err := start(cmd, args); err != nil {
 		return err
 	}
 	core, err := w.tracker()
@@ -165,7 +175,13 @@ func (w *showing) find(core reassembly.Options) (*reassembly.Lifecycle, error) {
 			found = append(found, l)
 		}
 	}
-	if err := w.track(core, w.choice, nil); err != nil {
+	var err error
+	if w.points != nil {
+		err = w.cross(core, nil)
+	} else {
+		err = w.track(core, w.choice, nil)
+	}
+	if err != nil {
 		return nil, err
 	}
 	name := strings.Join(w.conn, ", ")
@@ -213,7 +229,7 @@ func listed(l *reassembly.Lifecycle) string {
 // every one of them.
 func (w *showing) ladder(core reassembly.Options, l *reassembly.Lifecycle) (*report.Ladder, error) {
 	var d *report.Ladder
-	b := report.Builder{SeveralFiles: len(w.paths) > 1 || l.Last.File() > 0}
+	b := w.builder(l)
 	comments, size := map[report.PacketAt][]string{}, 0
 	core.LogLimit = logLimit
 	var segments []reassembly.CaseSegment
@@ -230,17 +246,28 @@ func (w *showing) ladder(core reassembly.Options, l *reassembly.Lifecycle) (*rep
 		d = b.Ladder(again, segments)
 	}
 	a, z := l.Client, l.Server
-	err := w.track(core, w.choice, func(_ uint64, f *capture.Frame, s *reassembly.Segment) bool {
+	mine := func(s *reassembly.Segment) bool {
 		from, to, src, dst := s.SrcPort, s.DstPort, addr(s.Src), addr(s.Dst)
-		forth := from == a.Port() && to == z.Port() && src == a.Addr().Unmap() && dst == z.Addr().Unmap()
-		back := to == a.Port() && from == z.Port() && dst == a.Addr().Unmap() && src == z.Addr().Unmap()
-		if (forth || back) && f.Comment != nil && size < mostComments {
-			size += len(f.Comment)
-			comments[b.At(f.Packet)] = strings.Split(string(f.Comment), "\n")
-		}
-		return forth || back
-	})
+		return from == a.Port() && to == z.Port() && src == a.Addr().Unmap() && dst == z.Addr().Unmap() ||
+			to == a.Port() && from == z.Port() && dst == a.Addr().Unmap() && src == z.Addr().Unmap()
+	}
+	var err error
+	if w.points != nil {
+		err = w.cross(core, mine)
+	} else {
+		err = w.track(core, w.choice, func(_ uint64, f *capture.Frame, s *reassembly.Segment) bool {
+			if !mine(s) {
+				return false
+			}
+			if f.Comment != nil && size < mostComments {
+				size += len(f.Comment)
+				comments[b.At(f.Packet)] = strings.Split(string(f.Comment), "\n")
+			}
+			return true
+		})
+	}
 	if d != nil {
+		d.Points = w.path
 		d.Remark(comments)
 	}
 	if err == nil && d == nil {

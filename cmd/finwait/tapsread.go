@@ -21,6 +21,7 @@ type pairing struct {
 	points []*point
 	choice *filter
 	stop   *interrupts
+	wanted func(*reassembly.Segment) bool // nil: all packets
 	plan   *pair.Plan
 	stats  pair.Stats
 }
@@ -59,11 +60,12 @@ func (p *pairing) inputs() (paths []string) {
 type picked struct {
 	*reassembly.Tracker
 	choice *filter
+	wanted func(*reassembly.Segment) bool // nil: all
 }
 
 // AddCrossing implements pair.Sink.
 func (c picked) AddCrossing(s *reassembly.Segment, x reassembly.Crossing) {
-	if c.choice.empty() || c.choice.match(s) {
+	if (c.choice.empty() || c.choice.match(s)) && (c.wanted == nil || c.wanted(s)) {
 		c.Tracker.AddCrossing(s, x)
 	}
 }
@@ -78,7 +80,7 @@ func (p *pairing) run(o reassembly.Options, w sink) error {
 	}
 	t := reassembly.NewTracker(o)
 	var err error
-	if p.stats, err = p.plan.Merge(picked{t, p.choice}, func() error { return failed }); err != nil {
+	if p.stats, err = p.plan.Merge(picked{t, p.choice, p.wanted}, func() error { return failed }); err != nil {
 		return err
 	}
 	t.Close()
@@ -134,14 +136,12 @@ func (r *reading) crossings(cmd *cobra.Command, paths []string, core reassembly.
 	case err != nil:
 		return err
 	case len(paths) > 0:
-		return usagef("%s belongs to no point: name it with --client-side, --server-side or --tap", paths[0])
+		return beside(paths)
 	case form.Format == formatParquet || form.Format == formatSegments:
 		return usagef("--format %s is for captures of one point", form.Format)
 	}
-	for _, name := range [...]string{"count", "vlan", "since", "until", "filter", "filter-inner", "filter-bytecode"} {
-		if cmd.Flags().Changed(name) {
-			return usagef("--%s is for captures of one point: packets are paired before they are chosen, by --host, --port and --net", name)
-		}
+	if err := refuseEarly(cmd); err != nil {
+		return err
 	}
 	p := &pairing{points: points, choice: choice, stop: listen()}
 	r.stop = p.stop
@@ -180,6 +180,21 @@ func (r *reading) crossings(cmd *cobra.Command, paths []string, core reassembly.
 		ignored = append(ignored, point.last.in.Ignored()...)
 	}
 	return r.verdict(ignored, &trace.Quality)
+}
+
+// beside refuses captures that are named with those of points.
+func beside(paths []string) error {
+	return usagef("%s belongs to no point: name it with --client-side, --server-side or --tap", paths[0])
+}
+
+// refuseEarly refuses what chooses packets before they can be paired.
+func refuseEarly(cmd *cobra.Command) error {
+	for _, name := range [...]string{"count", "vlan", "since", "until", "filter", "filter-inner", "filter-bytecode"} {
+		if cmd.Flags().Changed(name) {
+			return usagef("--%s is for captures of one point: packets are paired before they are chosen, by --host, --port and --net", name)
+		}
+	}
+	return nil
 }
 
 // files are those of all points, in the order of their numbers.

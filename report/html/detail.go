@@ -54,6 +54,8 @@ type extras struct {
 	Original report.Number       `json:"original,omitzero"`
 	Missed   bool                `json:"missed,omitempty"` // not received
 	Lost     report.Where        `json:"lost,omitempty"`
+	Delay    *report.Seconds     `json:"delay,omitempty"` // to the receiver's own capture
+	Between  []string            `json:"between,omitempty"`
 	Why      string              `json:"why,omitempty"`
 	Forged   bool                `json:"forged,omitempty"`
 	Client   []report.LadderStep `json:"client,omitempty"`
@@ -97,6 +99,12 @@ func appendSegment(b []byte, r *report.LadderRow, after report.Seconds) []byte {
 	optional(s.TSEcr)
 	e := extras{File: r.File, SACK: s.SACK, DSACK: s.DSACK, Original: s.Original, Missed: !s.Received, Lost: s.Lost, Why: s.Why,
 		Forged: s.Forged, Client: r.Client, Server: r.Server, Findings: r.Findings, Cited: r.Cited}
+	if x := s.Crossing; x != nil {
+		e.Between = x.Between
+		if x.Arrived != 0 {
+			e.Delay = &x.Delay
+		}
+	}
 	if s.Kind != report.SegmentFresh {
 		e.Kind = s.Kind
 	}

@@ -42,6 +42,7 @@ type Writer struct {
 	o        Options
 	out      io.Writer
 	several  bool
+	points   []string // names of the points of the path, where it was captured at several
 	totals   report.Totals
 	rows     worst[*row]
 	sets     findingSets
@@ -71,8 +72,12 @@ func New(w io.Writer, o Options) *Writer {
 	if o.Top > 0 {
 		o.Rows = min(o.Rows, o.Top)
 	}
+	var points []string
+	for i := range o.Capture.Points {
+		points = append(points, o.Capture.Points[i].Name)
+	}
 	return &Writer{
-		o: o, out: w, several: len(o.Capture.Files) > 1,
+		o: o, out: w, points: points, several: len(o.Capture.Files) > 1,
 		rows: worst[*row]{limit: o.Rows}, full: worst[[]byte]{limit: min(o.Full, o.Rows)},
 		samples: map[string]*worst[[]byte]{}, pages: map[*reassembly.Lifecycle][]byte{},
 	}
@@ -88,7 +93,7 @@ func (w *Writer) Check(next func(*reassembly.Case)) func(*reassembly.Case) {
 		if !w.o.Selection.Match(c.Life) || !w.wants(c.Life) {
 			return
 		}
-		page := detailOf(&report.Builder{SeveralFiles: w.several}, c, w.o.Segments, w.lists)
+		page := detailOf(&report.Builder{SeveralFiles: w.several, Points: w.points}, c, w.o.Segments, w.lists)
 		w.mu.Lock()
 		w.pages[c.Life] = page
 		w.mu.Unlock()

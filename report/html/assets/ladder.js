@@ -1,6 +1,7 @@
 // ladder.js: the ladder diagram. Time goes down; the lifelines of client and
 // server stand left and right, beside each the lane of its state, between them the
-// line of the capture point. What is lost ends where it was lost.
+// line of the capture point. What is lost ends where it was lost. Where both ends
+// were captured, an arrow falls by how long its segment took.
 
 // Rows of ordinary data in a longer run than this are folded into one.
 const FOLD = 8, KEEP = 2;
@@ -48,6 +49,8 @@ const rowHeightOf = (row, narrow, list) => {
 // drawLadder gives the SVG, and the vertical place of each row by its index.
 function drawLadder(rows, connection, width, open, onpick, onopen) {
   const g = shape(width);
+  g.crosses = connection.path !== undefined;
+  g.slowest = rows.reduce((most, r) => Math.max(most, (r.segment && r.segment.delay) || 0), 0);
   const top = 34;
   const list = fold(rows, open);
   const marks = [], backs = [], lanes = { client: [], server: [] }, tops = new Map();
@@ -76,7 +79,7 @@ function drawLadder(rows, connection, width, open, onpick, onopen) {
       SIDES.map((side, k) => lane(g, lanes[side], k, bottom)),
       s("line", { class: "life", x1: g.client, x2: g.client, y1: top - 8, y2: bottom }),
       s("line", { class: "life", x1: g.server, x2: g.server, y1: top - 8, y2: bottom }),
-      s("line", { class: "tap", x1: middle, x2: middle, y1: top - 8, y2: bottom }),
+      g.crosses ? null : s("line", { class: "tap", x1: middle, x2: middle, y1: top - 8, y2: bottom }),
       marks),
   };
 }
@@ -91,7 +94,7 @@ function head(g, middle) {
     g.narrow ? null : s("text", { x: 78, y: 16, "text-anchor": "end" }, "time"),
     g.narrow ? null : s("text", { x: 126, y: 16, "text-anchor": "end" }, "packet"),
     s("text", { class: "client", x: g.narrow ? 4 : g.client, y: 16, "text-anchor": g.narrow ? "start" : "middle" }, "client"),
-    s("text", { x: middle, y: 16, "text-anchor": "middle" }, "capture point"),
+    s("text", { x: middle, y: 16, "text-anchor": "middle" }, g.crosses ? "one clock" : "capture point"),
     s("text", { class: "server", x: g.narrow ? g.width - 4 : g.server, y: 16, "text-anchor": g.narrow ? "end" : "middle" }, "server"));
 }
 
@@ -162,8 +165,9 @@ function drawRow(group, g, row, y, connection, notes) {
 function arrow(group, g, row, y) {
   const q = row.segment, forward = row.from === "client";
   const from = forward ? g.client : g.server, to = forward ? g.server : g.client;
-  const share = q.lost === "before-tap" ? 0.3 : q.lost ? 0.74 : 1;
-  const tail = y + 22, tip = tail + 10 * share, end = from + (to - from) * share;
+  const share = q.lost === "before-tap" ? 0.3 : q.lost === "at-receiver" ? 1 : q.lost ? (g.crosses ? 0.5 : 0.74) : 1;
+  const fall = q.delay === undefined || g.slowest <= 0 ? 10 : 14 * Math.max(q.delay, 0) / g.slowest;
+  const tail = y + 22, tip = tail + fall * share, end = from + (to - from) * share;
   const dir = forward ? 1 : -1;
   const kind = q.lost ? "lost" : q.forged ? "forged" : q.kind === "fresh" ? "" : "copy";
   group.append(s("line", { class: `arrow ${row.from} ${kind}`, x1: from, y1: tail, x2: px(end - (q.lost ? 0 : dir)), y2: px(tip) }));
@@ -174,6 +178,9 @@ function arrow(group, g, row, y) {
   if (g.narrow) {
     narrowSteps(group, g, row, y + 32);
     return;
+  }
+  if (q.delay !== undefined && g.server - g.client > 480) {
+    group.append(s("text", { class: "time", x: end - dir * 10, y: y + 15, "text-anchor": forward ? "end" : "start" }, delayWords(q.delay)));
   }
   group.append(s("text", { class: "time", x: 78, y: tail + 4, "text-anchor": "end" }, offset(row.t)));
   if (row.packet) group.append(s("text", { class: "packet", x: 126, y: tail + 4, "text-anchor": "end" }, packetName(row.packet, row.file)));
@@ -191,7 +198,7 @@ function arrowLabel(q, row, narrow) {
   if (q.win === 0 && q.name !== "RST") words.push("win 0");
   if (q.kind !== "fresh") words.push(narrow ? "again" : q.kind === "retransmission" ? `again${q.original ? `, copy of ${q.original}` : ""}` : q.kind.replace("-", " "));
   if (q.forged) words.push("forged");
-  else if (q.lost) words.push(narrow ? "lost" : "lost behind the capture point");
+  else if (q.lost) words.push(narrow ? "lost" : lostWords(q));
   return words.join(" ");
 }
 

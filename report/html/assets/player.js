@@ -16,6 +16,7 @@ function expand(detail) {
       segment: {
         flags, name: segmentName(flags, len), seq, end: seq + space, len, ack, win, tsval, tsecr, sack: e.sack || [], dsack: e.dsack,
         kind: e.kind || "fresh", original: e.original, received: !e.missed, lost: e.lost, why: e.why, forged: e.forged,
+        delay: e.delay, between: e.between,
       },
     };
   });
@@ -124,12 +125,23 @@ function rowWords(row) {
 
 const leftWords = (left) => (Array.isArray(left) ? `${span(left[0])} to ${span(left[1])}` : span(left));
 
+// lostWords says where a segment was lost.
+function lostWords(g) {
+  if (g.between) return `lost between ${g.between.join(" and ")}`;
+  if (g.lost === "on-path") return "lost on the path";
+  if (g.lost === "at-receiver") return "came, and was not taken";
+  return `lost ${g.lost === "after-tap" ? "behind" : "before"} the capture point`;
+}
+
+const delayWords = (delay) => (delay < 0 ? `-${span(-delay)}` : `+${span(delay)}`);
+
 function segmentWords(g) {
   const words = [g.name === "data" ? `${count(g.len)} bytes` : g.name];
   if (g.name !== "data" && g.len > 0) words.push(`with ${count(g.len)} bytes`);
   if (g.name !== "ACK" && g.ack !== null && g.ack !== undefined && g.name !== "data" && g.name !== "SYN-ACK") words.push("and ACK");
   if (g.kind !== "fresh") words.push(`(${g.kind.replace("-", " ")}${g.original ? ` of ${g.original}` : ""})`);
-  if (g.lost) words.push(`(lost ${g.lost === "after-tap" ? "behind" : "before"} the capture point)`);
+  if (g.lost) words.push(`(${lostWords(g)})`);
+  if (g.delay !== undefined) words.push(`(arrives ${delayWords(g.delay)})`);
   if (g.forged) words.push("(not sent by it)");
   return words.join(" ");
 }
