@@ -119,17 +119,10 @@ const evictedFull = "table full"
 // retire tells connection i and takes it out of the table. at is the trace
 // time up to which it is judged.
 func (t *Tracker) retire(i uint32, at int64, why string) {
-	c := t.conn(i)
-	switch {
-	case t.workers != nil:
-		t.workers.add(t, t.leaving(i, at, why))
-	case t.o.Emit != nil:
-		r := t.leaving(i, at, why)
-		t.o.Emit(t.teller.tell(&r))
-	}
+	t.emit(i, at, why)
 	// Its neighbours close the gap: one left without a newer incarnation would be
 	// looked for in the table, which names only the newest.
-	own := t.links[c.links]
+	own := t.links[t.conn(i).links]
 	if own.prev != 0 {
 		t.links[t.conn(own.prev).links].newer = own.newer
 	}
@@ -144,6 +137,17 @@ func (t *Tracker) retire(i uint32, at int64, why string) {
 		t.table.remove(t.hashOf(i), i, t.hashOf)
 	}
 	t.drop(i, t.workers == nil)
+}
+
+// emit tells connection i, or has a worker tell it.
+func (t *Tracker) emit(i uint32, at int64, why string) {
+	switch {
+	case t.workers != nil:
+		t.workers.add(t, t.leaving(i, at, why))
+	case t.o.Emit != nil:
+		r := t.leaving(i, at, why)
+		t.o.Emit(t.teller.tell(&r))
+	}
 }
 
 // drop takes connection i out of the slab; its log goes as well, if it is not
@@ -180,12 +184,24 @@ func (t *Tracker) Close() {
 	}
 	slices.SortFunc(left, func(a, b uint32) int { return cmp.Compare(t.conn(a).id, t.conn(b).id) })
 	for _, i := range left {
-		t.retire(i, t.now, "")
+		t.emit(i, t.now, "")
 	}
 	if t.workers != nil {
 		t.workers.close(t)
 	}
 	t.teller.count()
+	t.clear()
+}
+
+// clear empties the table at once: to take millions out one by one takes as long
+// as to put them in.
+func (t *Tracker) clear() {
+	clear(t.table.slots)
+	t.table.n, t.live, t.used, t.free = 0, 0, 0, nil
+	t.links, t.linksFree = make([]connLinks, 1), nil
+	clear(t.previous)
+	t.long, t.longFree = nil, nil
+	t.logs.used, t.logs.free = 0, [blockClasses][]uint32{}
 }
 
 // freeLong gives back machine n.
