@@ -39,6 +39,9 @@ type flags struct {
 	halfOpen, idle, half time.Duration
 }
 
+// mostWorkers is far beyond what one reader can keep busy.
+const mostWorkers = 256
+
 const (
 	progressAuto = "auto"
 	progressOn   = "on"
@@ -147,11 +150,11 @@ func (f *flags) tracker() (reassembly.Options, error) {
 			return o, usagef("--%s-timeout: %s is not above zero", name, d)
 		}
 	}
-	if f.workers < 0 {
-		return o, usagef("--workers: %d is below zero", f.workers)
+	if f.workers < 0 || f.workers > mostWorkers {
+		return o, usagef("--workers: %d is not between 1 and %d", f.workers, mostWorkers)
 	}
 	if f.workers == 0 {
-		f.workers = runtime.GOMAXPROCS(0)
+		f.workers = min(runtime.GOMAXPROCS(0), mostWorkers)
 	}
 	if f.maxConnections <= 0 {
 		return o, usagef("--max-connections: %d is not above zero", f.maxConnections)
