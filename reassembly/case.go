@@ -320,7 +320,8 @@ func (t *Tracker) remember(i uint32, fromB bool) *Previous {
 	if c.long() {
 		m = t.long[c.head]
 	} else {
-		t.teller.feed(m, c, t.logs.view())
+		t.teller.gather(c, t.logs.view())
+		t.teller.feed(m, c)
 		if m.crossing != nil {
 			m.settle()
 		}

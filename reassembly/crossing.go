@@ -59,8 +59,7 @@ func (t *Tracker) forgetCrossings(c *conn) {
 	if t.teller.crossings == nil {
 		return
 	}
-	logs := t.logs.view()
-	t.teller.scratch = logs.unpack(c, t.teller.scratch[:0])
+	t.teller.gather(c, t.logs.view())
 	for i := range t.teller.scratch {
 		if r := &t.teller.scratch[i]; r.bits&(recNext|recOld) == 0 { // else another connection's log has it
 			delete(t.teller.crossings, r.pkt)
@@ -319,13 +318,13 @@ func (m *machine) resentKnown(i, j int32, x int) {
 		subject: j, copyRec: i, where: OnPath, between: m.between(j), conf: Certain})
 }
 
-// feedCrossed works the log of a connection that several captures have into a
-// machine. Where the packets contradict a loss, the receiver's capture missed
+// feedCrossed works the gathered log of a connection that several captures have
+// into a machine. Where the packets contradict a loss, the receiver's capture missed
 // that packet: then all is worked out again without trust in what it lacks.
-func (t *teller) feedCrossed(m *machine, c *conn, logs logView) {
+func (t *teller) feedCrossed(m *machine, c *conn) {
 	var lacks [2]bool
 	for {
-		t.begin(m, c, logs)
+		t.begin(m, c)
 		m.path.Lacks = lacks
 		if m.crossing == nil {
 			m.crossing = []Crossing{}

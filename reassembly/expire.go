@@ -200,6 +200,7 @@ func (t *Tracker) clear() {
 	t.table.n, t.live, t.used, t.free = 0, 0, 0, nil
 	t.links, t.linksFree = make([]connLinks, 1), nil
 	clear(t.previous)
+	clear(t.teller.crossings)
 	t.long, t.longFree = nil, nil
 	t.logs.used, t.logs.free = 0, [blockClasses][]uint32{}
 }

@@ -7,37 +7,37 @@ import "github.com/finwait/finwait/reassembly/seqnum"
 // duplicate, never does.
 
 // route gives a segment to connection i, to an older incarnation, or to a new one.
-func (t *Tracker) route(i uint32, s *arrival, fromB bool, h uint64) {
+func (t *Tracker) route(i uint32, s *arrival) {
 	c := t.conn(i)
-	x := c.sideOf(fromB)
+	x := c.sideOf(s.swapped)
 	switch {
 	case s.quoted():
 		t.log(i, s, x, 0)
 	case s.rec.flags&(FlagSYN|FlagRST|FlagACK) == FlagSYN:
-		t.routeSYN(i, s, x, fromB, h)
+		t.routeSYN(i, s, x)
 	case s.rec.flags&(FlagSYN|FlagRST|FlagACK) == FlagSYN|FlagACK:
-		t.routeSYNACK(i, s, x, fromB, h)
+		t.routeSYNACK(i, s, x)
 	case c.links != 0 && t.links[c.links].prev != 0:
-		t.routeOld(i, s, x, fromB, h)
+		t.routeOld(i, s, x)
 	default:
 		t.log(i, s, x, 0)
 	}
 }
 
 // routeSYN: a SYN without ACK.
-func (t *Tracker) routeSYN(i uint32, s *arrival, x int, fromB bool, h uint64) {
+func (t *Tracker) routeSYN(i uint32, s *arrival, x int) {
 	c := t.conn(i)
 	d, o, prev := &c.side[x], &c.side[1-x], t.links[c.links].prev
 	if d.bits&csISS != 0 && d.iss == s.rec.seq {
 		t.log(i, s, x, 0)
 		if prev != 0 && !c.synAcked {
-			t.logPrev(prev, s, fromB, recNext)
+			t.logPrev(prev, s)
 		}
 		return
 	}
 	if prev != 0 {
 		p := t.conn(prev)
-		if y := p.sideOf(fromB); p.side[y].bits&csISS != 0 && p.side[y].iss == s.rec.seq {
+		if y := p.sideOf(s.swapped); p.side[y].bits&csISS != 0 && p.side[y].iss == s.rec.seq {
 			t.log(prev, s, y, 0) // a late copy of an older SYN
 			return
 		}
@@ -55,47 +55,47 @@ func (t *Tracker) routeSYN(i uint32, s *arrival, x int, fromB bool, h uint64) {
 			return
 		}
 	}
-	n := t.open(c.key, fromB, h, i)
+	n := t.open(s, i)
 	t.log(n, s, 0, 0)
-	t.logPrev(i, s, fromB, recNext)
+	t.logPrev(i, s)
 }
 
 // logPrev cites a segment of a newer incarnation in an older one.
-func (t *Tracker) logPrev(i uint32, s *arrival, fromB bool, bit uint8) {
-	t.log(i, s, t.conn(i).sideOf(fromB), bit)
+func (t *Tracker) logPrev(i uint32, s *arrival) {
+	t.log(i, s, t.conn(i).sideOf(s.swapped), recNext)
 }
 
 // routeSYNACK: a SYN with ACK.
-func (t *Tracker) routeSYNACK(i uint32, s *arrival, x int, fromB bool, h uint64) {
+func (t *Tracker) routeSYNACK(i uint32, s *arrival, x int) {
 	c := t.conn(i)
 	d, o, prev := &c.side[x], &c.side[1-x], t.links[c.links].prev
 	answers := o.bits&csISS != 0 && s.rec.ack-o.iss-1 <= 1500
 	if prev != 0 && !answers {
 		p := t.conn(prev)
-		if y := p.sideOf(fromB); p.side[y].bits&csISS != 0 && p.side[y].iss == s.rec.seq {
+		if y := p.sideOf(s.swapped); p.side[y].bits&csISS != 0 && p.side[y].iss == s.rec.seq {
 			t.log(prev, s, y, 0)
 			return
 		}
 	}
 	closed := (d.bits|o.bits)&csRST != 0 || d.bits&o.bits&csFIN != 0
 	if !answers && d.bits&csISS != 0 && d.iss != s.rec.seq && closed {
-		n := t.open(c.key, fromB, h, i) // its SYN was missed
+		n := t.open(s, i) // its SYN was missed
 		t.log(n, s, 0, 0)
 		return
 	}
 	t.log(i, s, x, 0)
 	if prev != 0 && answers {
-		t.logPrev(prev, s, fromB, recNext)
+		t.logPrev(prev, s)
 	}
 }
 
 // routeOld decides by the numbers between a connection and the incarnation
 // before it.
-func (t *Tracker) routeOld(i uint32, s *arrival, x int, fromB bool, h uint64) {
+func (t *Tracker) routeOld(i uint32, s *arrival, x int) {
 	c := t.conn(i)
 	prev := t.links[c.links].prev
 	p := t.conn(prev)
-	y := p.sideOf(fromB)
+	y := p.sideOf(s.swapped)
 	d, old := &c.side[x], &p.side[y]
 	if d.bits&csISS != 0 && (s.rec.seq == d.iss+1 || s.rec.seq != old.end && seqnum.LessEq(d.iss, s.rec.seq) && seqnum.LessEq(s.rec.seq, d.end+1<<20)) {
 		t.log(i, s, x, 0)
@@ -108,7 +108,7 @@ func (t *Tracker) routeOld(i uint32, s *arrival, x int, fromB bool, h uint64) {
 	}
 	if old.bits&csEnd != 0 && near(s.rec.seq, old.end, 1<<20) || s.rec.flags&FlagRST != 0 && p.side[1-y].bits&csEnd != 0 {
 		if x == 0 && !c.synAcked && s.rec.flags&(FlagSYN|FlagRST) == 0 && s.rec.seq == old.end {
-			t.foldBack(i, h) // the SYN was not the sender's
+			t.foldBack(i, s.hash) // the SYN was not the sender's
 			t.log(prev, s, y, 0)
 			return
 		}

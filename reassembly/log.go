@@ -63,8 +63,7 @@ const (
 func begins(n uint32) bool { return n == 0 || (n-firstBlock)%otherBlock == 0 }
 
 // add writes the next rec of c's log; c is as it was before that segment. own
-// says that it is a packet of the connection's own. It reports that the segment
-// needed a full.
+// says that it is a packet of the connection's own.
 func (l *logs) add(c *conn, r *rec, own bool) {
 	d := &c.side[r.side()]
 	after, packet := uint64(r.at-c.last), uint64(r.pkt-c.lastPkt)

@@ -32,7 +32,7 @@ type teller struct {
 	o       *Options
 	m       machine
 	kase    Case
-	scratch []rec // one connection's log, in a row
+	scratch []rec // the log of the connection at hand, in a row
 	clean   cleanTeller
 	spare   *Lifecycle // for the next clean connection
 
@@ -40,21 +40,24 @@ type teller struct {
 	now       int64               // trace time up to which the next connection is judged
 }
 
-// feed works a connection's whole log into a machine.
-func (t *teller) feed(m *machine, c *conn, logs logView) {
+// gather lays out c's log for what is to be done with it.
+func (t *teller) gather(c *conn, logs logView) { t.scratch = logs.unpack(c, t.scratch[:0]) }
+
+// feed works the log that was gathered of c into a machine.
+func (t *teller) feed(m *machine, c *conn) {
 	if t.crossings != nil {
-		t.feedCrossed(m, c, logs)
+		t.feedCrossed(m, c)
 		return
 	}
-	t.begin(m, c, logs)
+	t.begin(m, c)
 	m.mirrored = isMirrored(t.scratch)
 	for i := range t.scratch {
 		m.add(&t.scratch[i])
 	}
 }
 
-// begin makes a machine ready for connection c and lays out its log.
-func (t *teller) begin(m *machine, c *conn, logs logView) {
+// begin makes a machine ready for connection c.
+func (t *teller) begin(m *machine, c *conn) {
 	m.reset(t.o)
 	m.ports = [2]uint16{c.port(0), c.port(1)}
 	m.twoMSL = [2]int64{c.twoMSL(t.o, 0), c.twoMSL(t.o, 1)}
@@ -62,13 +65,15 @@ func (t *teller) begin(m *machine, c *conn, logs logView) {
 	for x := range 2 {
 		m.snd[x].synScale, m.snd[x].synHasScale = c.opts[x].scale, c.opts[x].flags&optScale != 0
 	}
-	t.scratch = logs.unpack(c, t.scratch[:0])
 	m.packets = uint64(c.packets)
 	m.first, m.firstPkt = t.scratch[0].at, t.scratch[0].pkt
 }
 
 // tell works out the Lifecycle of a connection: by the clean path if it can.
 func (t *teller) tell(r *leaving) *Lifecycle {
+	if r.long == nil {
+		t.gather(&r.c, r.logs)
+	}
 	l := t.tellClean(r)
 	if l == nil {
 		return t.work(r)
@@ -88,7 +93,6 @@ func (t *teller) tellClean(r *leaving) *Lifecycle {
 	if l == nil {
 		l = &Lifecycle{}
 	}
-	t.scratch = r.logs.unpack(&r.c, t.scratch[:0])
 	if t.spare = nil; !t.clean.tell(l, &r.c, t.scratch, t.o, r.at, r.ended, r.why) {
 		t.spare, l = l, nil
 	}
@@ -122,7 +126,7 @@ func (t *teller) work(r *leaving) *Lifecycle {
 		defer func() { m.e = saved }()
 	} else {
 		t.now = r.at
-		t.feed(m, &r.c, r.logs)
+		t.feed(m, &r.c)
 	}
 	l := m.finish(&r.c, &r.links, r.at, r.ended)
 	l.ended(r.why, r.links.reusedBy != 0)

@@ -131,16 +131,15 @@ func (t *Tracker) add(s *arrival) {
 		if s.quoted() {
 			return // an error about a connection that was not captured
 		}
-		i = t.open(keyOf(s.segment, s.swapped, s.scope), s.swapped, s.hash, 0)
-		t.log(i, s, 0, 0)
+		t.log(t.open(s, 0), s, 0, 0)
 		return
 	}
-	t.route(i, s, s.swapped, s.hash)
+	t.route(i, s)
 }
 
-// open makes a new connection; old is the incarnation before it, if it is
-// still in the table.
-func (t *Tracker) open(key FlowKey, swapped bool, h uint64, old uint32) uint32 {
+// open makes a new connection that s begins; old is the incarnation before it,
+// if it is still in the table.
+func (t *Tracker) open(s *arrival, old uint32) uint32 {
 	if t.live >= t.o.MaxConnections {
 		t.evict(old)
 	}
@@ -155,15 +154,15 @@ func (t *Tracker) open(key FlowKey, swapped bool, h uint64, old uint32) uint32 {
 	}
 	t.next++
 	t.live++
-	*t.conn(i) = conn{key: key, swapped: swapped, id: t.next}
+	*t.conn(i) = conn{key: keyOf(s.segment, s.swapped, s.scope), swapped: s.swapped, id: t.next}
 	if old != 0 {
 		t.linksOf(i).prev = old
 		t.linksOf(i).reuses = t.conn(old).id
 		t.linksOf(old).newer = i
 		t.linksOf(old).reusedBy = t.next
-		t.previous[i] = t.remember(old, swapped)
+		t.previous[i] = t.remember(old, s.swapped)
 	}
-	t.table.put(h, old, i, t.hashOf)
+	t.table.put(s.hash, old, i, t.hashOf)
 	return i
 }
 
@@ -237,7 +236,8 @@ func (t *Tracker) lengthen(c *conn) {
 		n = uint32(len(t.long))
 		t.long = append(t.long, new(machine))
 	}
-	t.teller.feed(t.long[n], c, t.logs.view())
+	t.teller.gather(c, t.logs.view())
+	t.teller.feed(t.long[n], c)
 	t.forgetCrossings(c)
 	t.logs.release(c)
 	c.head, c.tail, c.units = n, 0, unitsLong
