@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/finwait/finwait/capture"
 	"github.com/finwait/finwait/reassembly"
 	"github.com/finwait/finwait/report"
 	"github.com/finwait/finwait/report/parquet"
@@ -31,14 +30,11 @@ func (r *reading) columns(cmd *cobra.Command, paths []string, wordsAfterRead boo
 	}
 	r.stop = listen()
 	defer r.stop.close()
-	in, err := capture.Open(paths, r.stop.options(r.in))
+	in, err := r.open(cmd, paths, wordsAfterRead, choice)
 	if err != nil {
-		return r.openError(cmd, err, paths, wordsAfterRead)
-	}
-	defer closeQuietly(in)
-	if err := choice.refuse(in); err != nil {
 		return err
 	}
+	defer closeQuietly(in)
 	w, err := parquet.New(r.output, form.Selection, len(in.Files()) > 1)
 	if errors.Is(err, os.ErrPermission) || errors.Is(err, os.ErrNotExist) {
 		return usagef("-o %s: cannot write there: %v", r.output, err)

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
 
 	"github.com/finwait/finwait/report"
 )
@@ -265,9 +264,7 @@ func TestInterfaceGoesDownAndAway(t *testing.T) {
 		t.Run(backend, func(t *testing.T) {
 			l := newLab(t)
 			l.serve()
-			if out, err := exec.Command(l.finwait, "live", "-i", "lo", "--backend", backend, "--duration", "1ms").CombinedOutput(); err != nil {
-				t.Skipf("this build lacks the backend: %s", out)
-			}
+			l.need(backend)
 			r := l.live("--backend", backend, "--format", "ndjson", "tcp")
 			l.traffic(1)
 			l.ip("-n", l.server, "link", "set", serverDev, "down")
@@ -324,32 +321,19 @@ func TestBurst(t *testing.T) {
 // packets a second; 0 is as fast as it goes.
 func inject(t *testing.T, connections, rate int) (sent int) {
 	begin := time.Now()
-	in, err := net.InterfaceByName(clientDev)
-	if err != nil {
-		t.Error(err)
+	in := newInjector(t)
+	if in == nil {
 		return 0
 	}
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Error(err)
-		return 0
-	}
-	defer func() { _ = unix.Close(fd) }() // nothing is left in it
+	defer in.close()
 	for n := range connections {
 		c, s := [4]byte{10, byte(98 + n>>22), byte(n >> 14), byte(n >> 6)}, [4]byte{10, 97, 0, 1}
 		port := uint16(1024 + n%64*512)
 		for _, frame := range [][]byte{
 			tcpFrame(c, s, port, 80, 100, 0, 0x02), tcpFrame(s, c, 80, port, 500, 101, 0x12), tcpFrame(c, s, port, 80, 101, 501, 0x14),
 		} {
-			for {
-				err := unix.Sendto(fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: in.Index, Halen: 6})
-				if err == nil {
-					break
-				}
-				if err != unix.ENOBUFS {
-					t.Error(err)
-					return sent
-				}
+			if !in.send(t, frame) {
+				return sent
 			}
 			sent++
 		}
@@ -451,9 +435,7 @@ func TestStopped(t *testing.T) {
 		t.Run(backend, func(t *testing.T) {
 			l := newLab(t)
 			l.serve()
-			if out, err := exec.Command(l.finwait, "live", "-i", "lo", "--backend", backend, "--duration", "1ms").CombinedOutput(); err != nil {
-				t.Skipf("this build lacks the backend: %s", out)
-			}
+			l.need(backend)
 			r := l.live("--backend", backend, "--format", "ndjson", "tcp")
 			defer func() { _ = r.cmd.Process.Signal(syscall.SIGCONT) }()
 			stop := time.AfterFunc(300*time.Millisecond, func() { _ = r.cmd.Process.Signal(syscall.SIGSTOP) })

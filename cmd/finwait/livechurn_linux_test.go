@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -233,17 +232,11 @@ func (h *churnHeap) Pop() any {
 
 // churn injects connections until it is stopped.
 func churn(t *testing.T, stop <-chan struct{}) (sent int) {
-	in, err := net.InterfaceByName(clientDev)
-	if err != nil {
-		t.Error(err)
+	in := newInjector(t)
+	if in == nil {
 		return 0
 	}
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Error(err)
-		return 0
-	}
-	defer func() { _ = unix.Close(fd) }() // nothing is left in it
+	defer in.close()
 	var h churnHeap
 	begun, begin := 0, time.Now()
 	for {
@@ -259,7 +252,7 @@ func churn(t *testing.T, stop <-chan struct{}) (sent int) {
 		for len(h) > 0 && h[0].at <= now {
 			c := heap.Pop(&h).(*churning)
 			// What does not fit into the queue of the device is as good as lost.
-			_ = unix.Sendto(fd, c.next(), 0, &unix.SockaddrLinklayer{Ifindex: in.Index, Halen: 6})
+			_ = unix.Sendto(in.fd, c.next(), 0, &in.to)
 			sent++
 			if c.sent < len(c.steps) {
 				heap.Push(&h, c)

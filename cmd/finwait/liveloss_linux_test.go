@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,8 +13,6 @@ import (
 	"testing"
 	"text/tabwriter"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // TestLossBesideTcpdump measures, and is run by hand (FINWAIT_LOSS=1 go test
@@ -162,25 +159,15 @@ func readerTime(t *testing.T, pid int) time.Duration {
 // rate of packets a second; 0 is as fast as it goes.
 func injectData(t *testing.T, rate int, lasting time.Duration) (sent int) {
 	const connections = 1000
-	in, err := net.InterfaceByName(clientDev)
-	if err != nil {
-		t.Error(err)
+	in := newInjector(t)
+	if in == nil {
 		return 0
 	}
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Error(err)
-		return 0
-	}
-	defer func() { _ = unix.Close(fd) }() // nothing is left in it
-	to := &unix.SockaddrLinklayer{Ifindex: in.Index, Halen: 6}
+	defer in.close()
 	send := func(frame []byte) {
-		for err := error(unix.ENOBUFS); err != nil; {
-			if err = unix.Sendto(fd, frame, 0, to); err != nil && err != unix.ENOBUFS {
-				t.Error(err)
-			}
+		if in.send(t, frame) {
+			sent++
 		}
-		sent++
 	}
 	server := [4]byte{10, 97, 0, 1}
 	var data, acks [connections][]byte

@@ -291,3 +291,51 @@ func finish(c net.Conn, kind byte) {
 		c.Close()
 	}
 }
+
+// need skips the test where the program was built without a backend.
+func (l *lab) need(backend string) {
+	l.t.Helper()
+	if out, err := exec.Command(l.finwait, "live", "-i", "lo", "--backend", backend, "--duration", "1ms").CombinedOutput(); err != nil {
+		l.t.Skipf("this build lacks the backend: %s", out)
+	}
+}
+
+// injector puts frames onto the client's device.
+type injector struct {
+	fd int
+	to unix.SockaddrLinklayer
+}
+
+// newInjector fails the test, and gives nil, where there can be none: it may be
+// asked for on any goroutine.
+func newInjector(t *testing.T) *injector {
+	t.Helper()
+	device, err := net.InterfaceByName(clientDev)
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	return &injector{fd: fd, to: unix.SockaddrLinklayer{Ifindex: device.Index, Halen: 6}}
+}
+
+func (i *injector) close() { _ = unix.Close(i.fd) } // nothing is left in it
+
+// send waits while the device's queue is full, and reports whether the frame went.
+func (i *injector) send(t *testing.T, frame []byte) bool {
+	t.Helper()
+	for {
+		switch err := unix.Sendto(i.fd, frame, 0, &i.to); err {
+		case nil:
+			return true
+		case unix.ENOBUFS:
+		default:
+			t.Error(err)
+			return false
+		}
+	}
+}

@@ -78,14 +78,11 @@ func (r *reading) run(cmd *cobra.Command, paths []string, wordsAfterRead bool) e
 	}
 	r.stop = listen()
 	defer r.stop.close()
-	in, err := capture.Open(paths, r.stop.options(r.in))
+	in, err := r.open(cmd, paths, wordsAfterRead, choice)
 	if err != nil {
-		return r.openError(cmd, err, paths, wordsAfterRead)
-	}
-	defer closeQuietly(in)
-	if err := errors.Join(r.refuseOverwriting(in.Inputs()), choice.refuse(in)); err != nil {
 		return err
 	}
+	defer closeQuietly(in)
 	out, err := openOutput(r.output, r.streams.out)
 	if err != nil {
 		return err
@@ -110,13 +107,36 @@ func (r *reading) run(cmd *cobra.Command, paths []string, wordsAfterRead bool) e
 		return err
 	}
 	trace := a.trace()
-	if err := w.Close(trace); err != nil {
-		return fmt.Errorf("writing the report: %w", err)
-	}
-	if err := out.close(); err != nil {
-		return fmt.Errorf("writing the report: %w", err)
+	if err := closeReport(w, trace, out); err != nil {
+		return err
 	}
 	return r.verdict(in.Ignored(), &trace.Quality)
+}
+
+// open opens the captures, unless -o would destroy one or the choice of packets
+// cannot be applied to them.
+func (r *reading) open(cmd *cobra.Command, paths []string, wordsAfterRead bool, choice *filter) (*capture.Reader, error) {
+	in, err := capture.Open(paths, r.stop.options(r.in))
+	if err != nil {
+		return nil, r.openError(cmd, err, paths, wordsAfterRead)
+	}
+	if err := errors.Join(r.refuseOverwriting(in.Inputs()), choice.refuse(in)); err != nil {
+		closeQuietly(in)
+		return nil, err
+	}
+	return in, nil
+}
+
+// closeReport writes the rest of a report.
+func closeReport(w reportWriter, trace report.Trace, out *output) error {
+	err := w.Close(trace)
+	if err == nil {
+		err = out.close()
+	}
+	if err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	return nil
 }
 
 // openError adds what the person probably meant.

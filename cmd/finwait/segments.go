@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -24,14 +22,11 @@ func (r *reading) ship(cmd *cobra.Command, paths []string, wordsAfterRead bool, 
 	}
 	r.stop = listen()
 	defer r.stop.close()
-	in, err := capture.Open(paths, r.stop.options(r.in))
+	in, err := r.open(cmd, paths, wordsAfterRead, choice)
 	if err != nil {
-		return r.openError(cmd, err, paths, wordsAfterRead)
-	}
-	defer closeQuietly(in)
-	if err := errors.Join(r.refuseOverwriting(in.Inputs()), choice.refuse(in)); err != nil {
 		return err
 	}
+	defer closeQuietly(in)
 	out, err := openOutput(r.output, r.streams.out)
 	if err != nil {
 		return err
@@ -63,35 +58,25 @@ func (r *reading) ship(cmd *cobra.Command, paths []string, wordsAfterRead bool, 
 
 // segments gives every segment to w, and the times of the other frames.
 func (a *analysis) segments(w *capture.SegmentWriter) error {
-	var f capture.Frame
 	var seg reassembly.Segment
 	a.decoder = a.choice.decoder()
-	for n := uint64(0); a.most == 0 || n < a.most; n++ {
-		err := a.in.Next(&f)
-		var damage *capture.Error
-		switch {
-		case a.stop.stopped():
-			a.interrupted = true
-			return nil
-		case err == io.EOF, errors.As(err, &damage):
-			return nil
-		case err != nil:
+	for {
+		more, err := a.next()
+		if !more {
 			return err
 		}
-		a.choice.begin(f.Time)
-		if a.decoder.Decode(&f, &seg) == capture.NotSkipped {
+		if a.decoder.Decode(&a.frame, &seg) == capture.NotSkipped {
 			err = w.Add(&seg)
 			for err == nil && a.decoder.More(&seg) {
 				err = w.Add(&seg)
 			}
 		} else {
-			err = w.Skip(f.Time)
+			err = w.Skip(a.frame.Time)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return nil
 }
 
 // quality is what became of the frames, those among them of which a file of

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"math"
 
 	"github.com/spf13/cobra"
@@ -169,11 +168,8 @@ func (r *reading) crossings(cmd *cobra.Command, paths []string, core reassembly.
 		return err
 	}
 	trace := p.trace()
-	if err := w.Close(trace); err != nil {
-		return fmt.Errorf("writing the report: %w", err)
-	}
-	if err := out.close(); err != nil {
-		return fmt.Errorf("writing the report: %w", err)
+	if err := closeReport(w, trace, out); err != nil {
+		return err
 	}
 	var ignored []string
 	for _, point := range points {

@@ -68,14 +68,11 @@ func readOnce(path string) bool {
 // timeline, and those of its segments that the filter lets through. Damage ends
 // the pass and is no error: what stands before it is told.
 func (t *twice) pass(choice *filter, each func(n uint64, f *capture.Frame, segments []reassembly.Segment) error) error {
-	in, err := capture.Open(t.paths, t.stop.options(t.in))
+	in, err := t.open(t.cmd, t.paths, t.rest, choice)
 	if err != nil {
-		return t.openError(t.cmd, err, t.paths, t.rest)
-	}
-	defer closeQuietly(in)
-	if err := errors.Join(t.refuseOverwriting(in.Inputs()), choice.refuse(in)); err != nil {
 		return err
 	}
+	defer closeQuietly(in)
 	t.files = in.Files()
 	defer t.showProgress(in, &report.Options{Format: report.JSON}, &output{to: t.out})()
 	decoder := choice.decoder()
