@@ -49,9 +49,12 @@ func (m *machine) arrive(i int32, y int) {
 	if k := m.marks[i].recv; k != received && k != ackOnly {
 		return
 	}
-	if m.crossing != nil && m.crossing[i].Arrived != 0 {
-		m.await(i, y)
-		return
+	if m.crossing != nil {
+		if m.crossing[i].Arrived != 0 {
+			m.await(i, y)
+			return
+		}
+		m.overtake(i, y)
 	}
 	m.receive(i, y)
 }

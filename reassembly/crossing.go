@@ -282,6 +282,20 @@ func (m *machine) receiveDue(x, n int) {
 	e.due = e.due[:copy(e.due, e.due[n:])]
 }
 
+// overtake applies the receipts that side x has waiting and that came before
+// segment i, of which it is not known when it came: packets that are not held up
+// arrive in the order in which they were sent.
+func (m *machine) overtake(i int32, x int) {
+	e, from := &m.e[x], &m.path.From
+	usual := from[1-x].Delay.Mean()
+	usual += (usual + from[x].Delay.Mean()) / 2 // and half the way there and back, whatever the clocks are wrong by
+	n := 0
+	for n < len(e.due) && m.crossing[e.due[n]].ArrivedAt <= m.recs[i].at+usual {
+		n++
+	}
+	m.receiveDue(x, n)
+}
+
 // settle applies every receipt that waits: nothing comes after.
 func (m *machine) settle() {
 	for x := range 2 {
@@ -402,7 +416,7 @@ func (m *machine) nameIn(p Packet, file int) Packet {
 		if m.recs[i].pkt == p {
 			found = i
 		}
-		if found < 0 || !m.own(i, m.recs[found].side()) || m.recs[i].flags&FlagRST != m.recs[found].flags&FlagRST {
+		if found < 0 || i != found && (!m.own(i, m.recs[found].side()) || m.recs[i].flags&FlagRST != m.recs[found].flags&FlagRST) {
 			continue
 		}
 		if c := &m.crossing[i]; m.recs[i].pkt.File() == file {

@@ -105,11 +105,11 @@ var disturbances = []struct {
 		}
 		return out
 	}, 0},
-	{"cut in half", "it ends", func(l []record) []record { return l[:len(l)/2] }, 1},
+	{"cut in half", "it ends", func(l []record) []record { return l[:len(l)/2] }, 0},
 	{"one packet in twenty missed", "it missed", func(l []record) []record {
 		r := rand.New(rand.NewPCG(7, 7))
 		return slices.DeleteFunc(slices.Clone(l), func(record) bool { return r.IntN(20) == 0 })
-	}, 6}, // of which one is a wrong state; the others' proof has its number in the other capture only
+	}, 0},
 }
 
 // lostTold holds what was dropped against what is told as lost.
@@ -288,7 +288,7 @@ func TestBothEndsOfScenarios(t *testing.T) {
 	if err != nil || len(captures) == 0 {
 		t.Skip("../shared/truth with its end captures is not here")
 	}
-	for _, d := range disturbances[:3] {
+	for n, d := range disturbances {
 		t.Run(d.name, func(t *testing.T) {
 			var sum score.Counts
 			missing, wanted := 0, 0
@@ -306,9 +306,14 @@ func TestBothEndsOfScenarios(t *testing.T) {
 				}
 				writeRecords(t, server, head, list)
 				text := bothSides(t, client, server)
-				c, _, err := score.Kernel(filepath.Base(base), text, truth, nil)
+				c, notes, err := score.Kernel(filepath.Base(base), text, truth, nil)
 				if err != nil {
 					t.Fatal(err)
+				}
+				for _, note := range notes {
+					if strings.Contains(note, "kernel") {
+						t.Log(note)
+					}
 				}
 				sum.Exact += c.Exact
 				sum.Endpoints += c.Endpoints
@@ -319,9 +324,9 @@ func TestBothEndsOfScenarios(t *testing.T) {
 				}
 				told, _ := lost(t, text)
 				want := dropped(t, truth)
-				for key, n := range told {
-					if want[key] < n {
-						t.Errorf("%s: %+v is told as lost %d times, was dropped %d times", filepath.Base(base), key, n, want[key])
+				for key, times := range told {
+					if d.note != "it ends" && want[key] < times {
+						t.Errorf("%s: %+v is told as lost %d times, was dropped %d times", filepath.Base(base), key, times, want[key])
 					}
 				}
 				for key, n := range want {
@@ -333,6 +338,9 @@ func TestBothEndsOfScenarios(t *testing.T) {
 			// last packet of the server's capture was lost.
 			if sum.Endpoints-sum.Exact > 2 {
 				t.Errorf("paths %d of %d", sum.Exact, sum.Endpoints)
+			}
+			if n > 2 {
+				return // what the capture lacks cannot be told
 			}
 			if 100*sum.Certain < 90*sum.Steps {
 				t.Errorf("%d of %d steps told as certain", sum.Certain, sum.Steps)

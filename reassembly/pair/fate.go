@@ -1,9 +1,11 @@
 package pair
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/finwait/finwait/reassembly"
+	"github.com/finwait/finwait/reassembly/seqnum"
 )
 
 // This file: packets leave the merge, in causal order, with their fate.
@@ -110,9 +112,10 @@ func (m *merger) origin(p *packet) int {
 	return 0
 }
 
-// emit gives a packet to the tracker.
+// emit gives a packet to the tracker, behind those that its sender sent before.
 func (m *merger) emit(p *packet) {
 	p.emitted = true
+	m.emitMissed(p)
 	if p.absorbed {
 		return
 	}
@@ -133,6 +136,35 @@ func (m *merger) emit(p *packet) {
 		m.stats.Unknown++
 	}
 	m.sink.AddCrossing(&p.seg, c)
+}
+
+// emitMissed lets go what the sender of p sent before it and the sender's own
+// capture missed: it is known by the order of arrival at the other end alone.
+func (m *merger) emitMissed(p *packet) {
+	if p.flow == nil {
+		return
+	}
+	own, to := 0, len(m.streams)-1
+	if !m.forth(p) {
+		own, to = to, own
+	}
+	if m.taps[own].missed.packets == 0 || p.seen[own].pos == 0 || p.seen[to].pos == 0 {
+		return
+	}
+	var first []*packet
+	for n, q := range p.flow.lone {
+		if n > maxPieces {
+			break
+		}
+		if q.sender == p.sender && !q.emitted && q.seen[own].pos == 0 && q.seen[to].pos != 0 && q.seen[to].pos < p.seen[to].pos &&
+			(!q.seg.HasTimestamps || !p.seg.HasTimestamps || seqnum.LessEq(q.seg.TSVal, p.seg.TSVal)) {
+			first = append(first, q)
+		}
+	}
+	slices.SortFunc(first, func(a, b *packet) int { return cmp.Compare(a.seen[to].pos, b.seen[to].pos) })
+	for _, q := range first {
+		m.emit(q)
+	}
 }
 
 // crossing tells what became of a packet.

@@ -248,6 +248,10 @@ func TestFates(t *testing.T) {
 			s.send(cli, 200, ack, 1101, 9201, 100, 1)
 			s.send(srv, 221, ack, 9201, 1201, 0, 0, 1)
 		}, "c1101+100 delivered sent-missed, s9201+0 delivered"},
+		{"missed by the sender's before what it has", 2, func(s *scene) {
+			s.send(srv, 200, ack, 9201, 1101, 20, 0)
+			s.send(srv, 201, rst|ack, 9221, 1101, 0, 0, 1)
+		}, "s9201+20 delivered sent-missed, s9221+0 delivered"},
 		{"lost behind the middle", 3, func(s *scene) {
 			s.send(cli, 200, ack, 1101, 9201, 100, 0, 1)
 			s.send(cli, 500, ack, 1101, 9201, 100, 0, 1, 2)
