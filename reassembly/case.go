@@ -84,6 +84,7 @@ type CaseCrossing struct {
 	ArrivedAt int64   // when it arrived there, ns by the clock of CaseSegment.At; valid if ArrivedAs is not 0
 	Lost      bool    // it is known not to have arrived
 	Between   Between // valid if Lost
+	Assumed   bool    // Lost: if the capture behind was running then
 }
 
 // End is the sequence number after the segment.

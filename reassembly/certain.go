@@ -1,6 +1,7 @@
 package reassembly
 
 import (
+	"slices"
 	"time"
 
 	"github.com/finwait/finwait/reassembly/seqnum"
@@ -124,20 +125,44 @@ const answerDue = int64(1500 * time.Millisecond)
 
 // contradict looks for packets told as lost that must have arrived: the
 // receiver acknowledges or echoes what nothing else brought, or never sends
-// again what only that packet acknowledged. now is the trace clock.
-// It reports whether fates were taken back one by one.
+// again what only that packet acknowledged. now is the trace clock. Then the
+// receiver's capture missed packets, or was not running as was assumed: it
+// reports whether that takes fates back.
 func (m *machine) contradict(now int64) (some bool) {
+	some = m.lean()
 	for j := range int32(len(m.recs)) {
-		if !m.lostOnPath(j) || m.recs[j].bits&(recNext|recOld|recICMP) != 0 {
+		if m.crossing[j].Fate != FateLost || m.path.Lacks[1-m.recs[j].side()] || m.recs[j].bits&(recNext|recOld|recICMP) != 0 {
 			continue
 		}
-		if m.crossing[j].Edge && !m.sentAgain(j) {
-			m.crossing[j].Fate, some = FateUnknown, true
-			continue
-		}
-		if y := 1 - m.recs[j].side(); m.cameAfterAll(j, y) || m.neverMissed(j, y, now) {
+		y := 1 - m.recs[j].side()
+		switch {
+		case !m.cameAfterAll(j, y) && !m.neverMissed(j, y, now):
+		case m.crossing[j].Assumed:
+			m.disbelieve(y)
+			some = true
+		default:
 			m.path.Lacks[y] = true
 		}
+	}
+	return some
+}
+
+// lean settles which of the packets that are assumed to be lost moved nothing at
+// their receiver: those whose sender sent them again, having got no answer, and
+// those behind others that were lost too. Of one that stands alone at the edge
+// of a capture the steps are told as from one tap. It reports whether that
+// changes anything.
+func (m *machine) lean() (some bool) {
+	var dead [2]bool // the last packet of the side was lost
+	for j := range int32(len(m.recs)) {
+		c, x := &m.crossing[j], m.recs[j].side()
+		if m.recs[j].bits&(recNext|recOld|recICMP) != 0 || c.Fate == FateCopy || c.Fate == FateForged {
+			continue
+		}
+		alone := c.Fate == FateLost && c.Assumed && !dead[x] && !m.sentAgain(j)
+		some = some || alone != c.alone
+		c.alone = alone
+		dead[x] = c.Fate == FateLost && !alone
 	}
 	return some
 }
@@ -157,6 +182,35 @@ func (m *machine) sentAgain(j int32) bool {
 	}
 	for i := j + 1; i < int32(len(m.recs)); i++ {
 		if r := &m.recs[i]; m.own(i, o.side()) && r.flags&FlagRST == 0 && r.span() > 0 && seqnum.Overlap(o.seq, o.end(), r.seq, r.end()) {
+			return true
+		}
+	}
+	return false
+}
+
+// disbelieve drops the assumption that the capture of side y was running before
+// its first packet and after its last.
+func (m *machine) disbelieve(y int) {
+	for j := range m.recs {
+		if c := &m.crossing[j]; c.Assumed && m.recs[j].side() != y {
+			c.Fate, c.Assumed, c.alone = FateUnknown, false, false
+		}
+	}
+}
+
+// unsettled: whether side x took a step depends on a packet of which it is
+// assumed that it was lost.
+func (m *machine) unsettled(x int) bool {
+	if m.crossing == nil || len(m.e[x].steps) == 0 || m.e[x].state == tcpstate.Closed {
+		return false
+	}
+	for j := range int32(len(m.recs)) {
+		r := &m.recs[j]
+		if !m.lostOnPath(j) || !m.crossing[j].Assumed || !m.own(j, 1-x) {
+			continue
+		}
+		if r.flags&(FlagFIN|FlagRST) != 0 || r.flags&FlagACK != 0 && r.ack == m.snd[x].end &&
+			slices.Contains([]tcpstate.State{tcpstate.SynReceived, tcpstate.FinWait1, tcpstate.Closing, tcpstate.LastAck}, m.e[x].state) {
 			return true
 		}
 	}

@@ -32,9 +32,10 @@ type Crossing struct {
 	Fate          Fate
 	From, To      uint8 // FateLost: the points between which it was lost, in the order of the captures
 	SentMissed    bool  // the sender's own capture ran and missed it
-	// Edge: FateLost, and the receiver's own capture has nothing before it, or
-	// nothing after: it may not have been running.
-	Edge bool
+	// Assumed: FateLost if the capture at To was running and took in such packets:
+	// it has nothing from before, nothing from after, or nothing of the connection.
+	Assumed bool
+	alone   bool // Assumed, and nothing else speaks for it: see lean
 }
 
 // AddCrossing is Add for a segment of which several captures know. A Tracker
@@ -80,6 +81,7 @@ type LostPacket struct {
 	Seq, Ack uint32
 	Len      uint32
 	Between  Between
+	Assumed  bool // if the capture behind was running then: nothing in it proves that
 }
 
 // Delay sums up how long packets took from their sender's own capture to their
@@ -106,6 +108,7 @@ type Crossed struct {
 	Delivered, Lost, Copies, Forged uint64
 	Unknown                         uint64 // neither seen to arrive nor known to be lost
 	Missed                          uint64 // that the endpoint's own capture lacks
+	Assumed                         uint64 // of Lost: if the capture behind was running then
 	Delay                           Delay
 }
 
@@ -147,9 +150,12 @@ func (m *machine) note(r *rec, c *Crossing) {
 			break
 		}
 		p.Lost++
+		if c.Assumed {
+			p.Assumed++
+		}
 		if len(m.path.Lost) < maxLostTold {
 			m.path.Lost = append(m.path.Lost, LostPacket{Packet: r.pkt, At: r.at, Side: Side(x), Flags: r.flags,
-				Seq: r.seq, Ack: r.ack, Len: r.len, Between: Between{c.From, c.To}})
+				Seq: r.seq, Ack: r.ack, Len: r.len, Between: Between{c.From, c.To}, Assumed: c.Assumed})
 		}
 	default:
 		p.Unknown++
@@ -198,7 +204,7 @@ func (m *machine) knows(i int32) bool {
 	case FateDelivered, FateCopy, FateForged:
 		return c.Arrived != 0
 	case FateLost:
-		return !m.path.Lacks[1-m.recs[i].side()]
+		return !c.alone && !m.path.Lacks[1-m.recs[i].side()]
 	}
 	return false
 }
@@ -215,8 +221,8 @@ func (m *machine) crossed(i int32) (c CaseCrossing) {
 	}
 	if x := &m.crossing[i]; x.Arrived != 0 {
 		c.ArrivedAs, c.ArrivedAt = x.ArrivedAs, x.ArrivedAt
-	} else if m.lostOnPath(i) {
-		c.Lost, c.Between = true, m.between(i)
+	} else if x.Fate == FateLost && !m.path.Lacks[1-m.recs[i].side()] {
+		c.Lost, c.Between, c.Assumed = true, m.between(i), x.Assumed
 	}
 	return c
 }
@@ -233,6 +239,14 @@ func (m *machine) arrivedBefore(j, i int32) bool {
 		return a.ArrivedAt <= m.recs[i].at
 	}
 	return a.Arrived < s.Sent
+}
+
+// lossConfidence: how sure it is that segment i was lost on the path.
+func (m *machine) lossConfidence(i int32) Confidence {
+	if m.crossing[i].Assumed {
+		return Likely
+	}
+	return Certain
 }
 
 // mayAnswer: segment i can be an answer to segment j: that had come by then.
@@ -329,7 +343,7 @@ func (m *machine) resentKnown(i, j int32, x int) {
 	k.refuter = i
 	o, r := &m.recs[j], &m.recs[i]
 	m.tell(loss{kind: lostData, side: x, at: r.at, after: r.at - o.at, carriers: []Packet{o.pkt}, copy: r.pkt, flags: o.flags | r.flags&FlagFIN,
-		subject: j, copyRec: i, where: OnPath, between: m.between(j), conf: Certain})
+		subject: j, copyRec: i, where: OnPath, between: m.between(j), conf: m.lossConfidence(j)})
 }
 
 // feedCrossed works the gathered log of a connection that several captures have

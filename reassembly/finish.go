@@ -225,7 +225,7 @@ func (m *machine) finishEnd(out *Endpoint, x int, c *conn, now int64, ended bool
 	if m.snd[1-x].stats.Packets == 0 {
 		m.unseenFIN(x)
 	}
-	out.State, out.Undetermined = e.state, e.undetermined
+	out.State, out.Undetermined = e.state, e.undetermined || m.unsettled(x)
 	if s := e.last(); s != nil {
 		out.Evidence = s.ev
 	}

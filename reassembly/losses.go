@@ -98,7 +98,7 @@ func (m *machine) tellLostACKs(i int32, x int, lost []int32) {
 	if m.knows(first) {
 		l.conf = Certain
 		if l.where = AtReceiver; m.lostOnPath(first) {
-			l.where, l.between = OnPath, m.between(first)
+			l.where, l.between, l.conf = OnPath, m.between(first), m.lossConfidence(first)
 		}
 	}
 	l.lastACK = r.flags&FlagFIN != 0 && m.firstFINCovered(x)

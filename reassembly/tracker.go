@@ -215,7 +215,9 @@ func (t *Tracker) log(i uint32, s *arrival, x int, extra uint8) {
 			m.packets++
 		}
 		if t.teller.crossings != nil {
-			m.crossing = append(m.crossing, t.crossing)
+			x := t.crossing
+			x.alone = x.Assumed // a long log is not told a second time
+			m.crossing = append(m.crossing, x)
 		}
 		m.add(&r)
 		if len(m.recs) >= 2*t.o.LogLimit {

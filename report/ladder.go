@@ -187,7 +187,7 @@ func (b *Builder) ladderRow(l *reassembly.Lifecycle, segs []reassembly.CaseSegme
 	if x := &s.Crossed; x.ArrivedAs != 0 {
 		g.Crossing = &Crossing{Arrived: Time(x.ArrivedAt), Packet: number(x.ArrivedAs), File: b.file(x.ArrivedAs), Delay: Seconds(x.ArrivedAt - s.At)}
 	} else if x.Lost {
-		g.Crossing = &Crossing{Between: b.between(x.Between)}
+		g.Crossing = &Crossing{Between: b.between(x.Between), Assumed: x.Assumed}
 	}
 	return LadderRow{
 		Kind: RowSegment, At: Time(s.At), Relative: Seconds(s.At - l.Start), Packet: number(s.Packet), File: b.file(s.Packet),

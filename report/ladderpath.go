@@ -16,13 +16,18 @@ type Crossing struct {
 	File    int      `json:"file,omitzero" doc:"That capture's file."`
 	Delay   Seconds  `json:"delay_s,omitzero" doc:"From the sender to the receiver; as uncertain as the clocks, thus below zero at times."`
 	Between []string `json:"between,omitempty" doc:"The points between which it was lost."`
+	Assumed bool     `json:"assumed,omitzero" doc:"It was lost there if the capture behind was running then, which nothing in it proves."`
 }
 
 // lostWhere says where a segment was lost that left its sender.
 func (s *LadderSegment) lostWhere() string {
 	switch {
 	case s.Crossing != nil && len(s.Crossing.Between) == 2:
-		return "lost between " + clean(s.Crossing.Between[0]) + " and " + clean(s.Crossing.Between[1])
+		words := "lost between " + clean(s.Crossing.Between[0]) + " and " + clean(s.Crossing.Between[1])
+		if s.Crossing.Assumed {
+			words += ", if the capture of " + clean(s.Crossing.Between[1]) + " was running then"
+		}
+		return words
 	case s.Lost == Where(reassembly.AtReceiver.String()):
 		return "came, and was not taken"
 	case s.Lost == Where(reassembly.OnPath.String()):
@@ -37,6 +42,8 @@ func (s *LadderSegment) arrival(lost string) string {
 	switch {
 	case s.Crossing == nil:
 		return ""
+	case s.Crossing.Arrived == 0 && s.Crossing.Assumed:
+		return lost + " lost?"
 	case s.Crossing.Arrived == 0:
 		return lost + " lost"
 	case s.Crossing.Delay < 0:

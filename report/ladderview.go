@@ -258,8 +258,14 @@ func (r *LadderRow) notes(all bool) []string {
 		if s.Forged {
 			list = append(list, "not sent by the "+string(r.From)+": "+clean(s.Why))
 		} else if s.Lost != "" {
-			list = append(list, s.lostWhere()+": "+clean(strings.TrimPrefix(s.Why, "lost on the path: ")))
+			where := s.lostWhere()
+			if s.Crossing == nil || !s.Crossing.Assumed { // else the place says it
+				where += ": " + clean(strings.TrimPrefix(s.Why, "lost on the path: "))
+			}
+			list = append(list, where)
 		}
+	} else if s != nil && s.Lost == "" && s.Crossing != nil && len(s.Crossing.Between) > 0 {
+		list = append(list, s.lostWhere())
 	}
 	if s := r.Segment; all && s != nil {
 		if s.Original != 0 && s.Kind != SegmentFresh {

@@ -48,6 +48,7 @@ type Path struct {
 type Crossed struct {
 	Delivered uint64 `json:"delivered" doc:"Packets that the receiver's own capture has."`
 	Lost      uint64 `json:"lost" doc:"Packets lost on the path."`
+	Assumed   uint64 `json:"lost_assumed,omitzero" doc:"Of them, those that are lost if the capture behind was running, which nothing in it proves."`
 	Copies    uint64 `json:"copies,omitzero" doc:"Packets that the network delivered once more."`
 	Forged    uint64 `json:"forged,omitzero" doc:"Packets put in on the path: the endpoint's own capture lacks them."`
 	Unknown   uint64 `json:"unknown,omitzero" doc:"Packets of which the captures do not tell whether they arrived."`
@@ -67,6 +68,7 @@ type LostPacket struct {
 	Ack     uint32   `json:"ack,omitzero" doc:"Acknowledgment number."`
 	Len     uint32   `json:"len" doc:"Payload bytes."`
 	Between []string `json:"between" doc:"The points between which it was lost."`
+	Assumed bool     `json:"assumed,omitzero" doc:"It is lost if the capture behind was running then: that has nothing from before, nothing from after, or nothing of the connection. A step that rests on it stays presumed."`
 }
 
 func pointNames(taps []Point) (names []string) {
@@ -94,7 +96,7 @@ func (b *Builder) told(p *reassembly.Path) *Path {
 	}
 	side := func(x reassembly.Side) Crossed {
 		c := &p.From[x]
-		return Crossed{Delivered: c.Delivered, Lost: c.Lost, Copies: c.Copies, Forged: c.Forged, Unknown: c.Unknown, Missed: c.Missed,
+		return Crossed{Delivered: c.Delivered, Lost: c.Lost, Assumed: c.Assumed, Copies: c.Copies, Forged: c.Forged, Unknown: c.Unknown, Missed: c.Missed,
 			Reordered: c.Delay.Reordered,
 			Delay:     RTT{Samples: int(c.Delay.Samples), Min: Seconds(c.Delay.Least), Mean: Seconds(c.Delay.Mean()), Max: Seconds(c.Delay.Most)}}
 	}
@@ -103,7 +105,7 @@ func (b *Builder) told(p *reassembly.Path) *Path {
 	for i := range p.Lost {
 		l := &p.Lost[i]
 		b.lost = append(b.lost, LostPacket{Packet: number(l.Packet), File: b.file(l.Packet), At: Time(l.At), From: SideName(l.Side.String()),
-			Flags: flagLetters(l.Flags), Seq: l.Seq, Ack: l.Ack, Len: l.Len, Between: b.between(l.Between)})
+			Flags: flagLetters(l.Flags), Seq: l.Seq, Ack: l.Ack, Len: l.Len, Between: b.between(l.Between), Assumed: l.Assumed})
 	}
 	b.path.Lost = b.lost
 	for x, lacks := range p.Lacks {
@@ -131,7 +133,7 @@ func (c *Crossed) appendJSON(b []byte) []byte {
 	for _, f := range [...]struct {
 		key string
 		n   uint64
-	}{{`,"copies":`, c.Copies}, {`,"forged":`, c.Forged}, {`,"unknown":`, c.Unknown}, {`,"missed":`, c.Missed}, {`,"reordered":`, c.Reordered}} {
+	}{{`,"lost_assumed":`, c.Assumed}, {`,"copies":`, c.Copies}, {`,"forged":`, c.Forged}, {`,"unknown":`, c.Unknown}, {`,"missed":`, c.Missed}, {`,"reordered":`, c.Reordered}} {
 		if f.n != 0 {
 			b = strconv.AppendUint(append(b, f.key...), f.n, 10)
 		}
@@ -153,7 +155,7 @@ func (l *LostPacket) appendJSON(b []byte) []byte {
 		b = strconv.AppendUint(append(b, `,"ack":`...), uint64(l.Ack), 10)
 	}
 	b = strconv.AppendUint(append(b, `,"len":`...), uint64(l.Len), 10)
-	return append(appendBetween(b, l.Between), '}')
+	return append(appendTrue(appendBetween(b, l.Between), `,"assumed":`, l.Assumed), '}')
 }
 
 func appendBetween(b []byte, names []string) []byte {

@@ -103,14 +103,15 @@ func (p *point) open(stop *interrupts) (pair.Source, error) {
 	return p.last, nil
 }
 
-// Next implements pair.Source. Damage ends the capture and is no error: trace
-// tells it.
+// Next implements pair.Source. Damage ends the capture, and trace tells it.
 func (t *tapSource) Next(s *reassembly.Segment) (sum uint32, ok bool, err error) {
 	err = t.in.Next(&t.frame)
 	var damage *capture.Error
 	switch {
-	case t.stop.stopped() || errors.As(err, &damage):
+	case t.stop.stopped():
 		return 0, false, io.EOF
+	case errors.As(err, &damage):
+		return 0, false, pair.ErrCut
 	case err != nil:
 		return 0, false, err
 	}

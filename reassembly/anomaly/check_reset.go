@@ -41,7 +41,7 @@ func unfitting(c *reassembly.Case, verdict reassembly.RSTVerdict) (found [2][]in
 	var dead [2]bool
 	for i := range segs {
 		s := &segs[i]
-		if !s.Own() || !isRST(s) {
+		if !s.Own() || !isRST(s) || s.Crossed.Lost {
 			continue
 		}
 		y := s.Side.Other()

@@ -16,6 +16,12 @@
 // segmentation cut data differently from the wire: then bytes are paired instead
 // of packets.
 //
+// A packet that a capture lacks was lost only if that capture was running when it
+// would have come. Frames from before and after show that; where there are none,
+// or none of the connection, or none at all, it is assumed, and told so
+// (listen.go, plan.go): unless the capture's own host sent then, which it would
+// have, its file is cut off, or later packets show that the packet came.
+//
 // Memory is bounded by Options: samples and flows for the survey, packets under
 // way for the merge.
 package pair

@@ -120,7 +120,7 @@ func (m *merger) emit(p *packet) {
 		return
 	}
 	var c reassembly.Crossing
-	if p.flow != nil && p.flow.shared() {
+	if p.flow != nil && p.flow.told() {
 		c = m.crossing(p)
 	}
 	switch c.Fate {
@@ -174,7 +174,9 @@ func (m *merger) crossing(p *packet) (c reassembly.Crossing) {
 	if !m.forth(p) {
 		from, to, step = to, from, -1
 	}
-	own := func(k int) bool { return m.taps[k].Own != reassembly.None && p.flow.locals[k] != nil }
+	own := func(k int) bool {
+		return m.taps[k].Own != reassembly.None && (p.flow.locals[k] != nil || p.flow.absent>>k&1 != 0)
+	}
 	if own(from) {
 		c.Sent = p.seen[from].pos
 	}
@@ -207,9 +209,13 @@ func (m *merger) crossing(p *packet) (c reassembly.Crossing) {
 		}
 		return c
 	case p.seen[to].pos == 0:
-		if next := last + step; p.flow.locals[next] != nil && m.covers(next, p.seen[last].at) && (next == to || m.lacksAll(p, next, to, step)) {
+		next := last + step
+		for next != to && p.flow.locals[next] == nil {
+			next += step // not on the flow's way
+		}
+		if m.lacks(p, next, p.seen[last].at) && (next == to || m.lacksAll(p, next, to, step)) {
 			c.Fate, c.From, c.To = reassembly.FateLost, uint8(last), uint8(next)
-			c.Edge = m.edge(next, p.seen[last].at)
+			c.Assumed = p.flow.locals[next] == nil || m.edge(next, p.seen[last].at)
 		}
 	}
 	if own(from) && c.Sent == 0 {
@@ -221,6 +227,18 @@ func (m *merger) crossing(p *packet) (c reassembly.Crossing) {
 		}
 	}
 	return c
+}
+
+// lacks: capture k was running when packet p, sent at a time, would have passed
+// it, and lacks it.
+func (m *merger) lacks(p *packet, k int, at int64) bool {
+	switch absent := p.flow.locals[k] == nil; {
+	case absent && p.flow.absent>>k&1 == 0:
+		return false
+	case absent && m.taps[k].segments > 0 && m.edge(k, at):
+		return false // more than one assumption
+	}
+	return m.covers(k, at)
 }
 
 // lacksAll: none of the captures from k on to the end has the packet, although

@@ -21,6 +21,7 @@ type flow struct {
 	tunnel uint64
 	vlan   uint16
 	lone   []*packet // under way in the merge, not yet paired; see recut.go
+	absent uint8     // captures that lack it and listened for it; bit k: see listen
 }
 
 // local is a flow as one capture has it.
@@ -28,6 +29,7 @@ type local struct {
 	*flow
 	to     *translation // nil: as in the first capture
 	maxLen [2]uint32    // most payload bytes in one segment, by sender
+	sent   [2]bool      // anything but an RST, by sender
 }
 
 // translation leads from one capture's flow to the coordinates of the first.
@@ -150,6 +152,7 @@ func (s *survey) translate(k int) {
 		mine.flow, mine.to = theirs.flow, &translation{swap: c.swap, delta: c.delta}
 		if c.swap {
 			mine.maxLen[0], mine.maxLen[1] = mine.maxLen[1], mine.maxLen[0]
+			mine.sent[0], mine.sent[1] = mine.sent[1], mine.sent[0]
 		}
 		s.translated[k]++
 	}

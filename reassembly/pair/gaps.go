@@ -21,6 +21,7 @@ type gaps struct {
 	before  int // missed before its first packet, or behind its last
 	after   int
 	lossy   bool // they are spread all over
+	silent  int  // packets to its host that it lacks, before its first or behind its last
 }
 
 const (
@@ -51,10 +52,16 @@ func (s *survey) findGaps(k int) {
 		for i := range from.samples {
 			p := &from.samples[i]
 			l := from.flows[p.flow]
-			if p.hash > t.limit || !s.mustHave(k, o, l, p) {
+			if p.hash > t.limit {
 				continue
 			}
 			h := s.exactly(o, i)
+			if !s.mustHave(k, o, l, p) {
+				if !has[h] && l.flow.locals[k] != nil && !s.nearTo(k, l, p) && s.edge(k, from.clock.common(p.at)) {
+					g.silent++
+				}
+				continue
+			}
 			if counted[h] {
 				continue // a copy that the network made
 			}
@@ -71,6 +78,9 @@ func (s *survey) findGaps(k int) {
 			}
 		}
 	}
+	if g.before+g.after > 0 {
+		g.silent = 0 // it was not running
+	}
 	g.lossy = (g.packets-g.before-g.after)*lossyShare > t.of-g.before-g.after
 }
 
@@ -84,11 +94,22 @@ func (s *survey) exactly(k, i int) uint64 {
 	return mix(s.taps[k].keyOf(i), uint64(s.taps[k].samples[i].ipid))
 }
 
+// nearTo: the end of the flow that sent packet p is the one near capture k, which
+// is the first or the last.
+func (s *survey) nearTo(k int, l *local, p *sample) bool {
+	return ((l.vote > 0) == (l.sender(p.fromB) == 0)) == (k == 0)
+}
+
 // mustHave: capture k is that of the host which sent packet p of capture o.
 func (s *survey) mustHave(k, o int, l *local, p *sample) bool {
 	x := l.sender(p.fromB)
-	if nearFirst := (l.vote > 0) == (x == 0); nearFirst != (k == 0) || p.flags&reassembly.FlagRST != 0 {
-		return false // of the other end, or perhaps forged on the way
+	switch {
+	case !s.nearTo(k, l, p):
+		return false
+	case s.taps[k].segments == 0:
+		return true
+	case p.flags&reassembly.FlagRST != 0:
+		return false // perhaps forged on the way
 	}
 	// Segments cut anew cannot be compared one by one.
 	if mine := l.flow.locals[k]; mine != nil {

@@ -1,6 +1,7 @@
 package pair
 
 import (
+	"errors"
 	"io"
 
 	"github.com/finwait/finwait/reassembly"
@@ -118,7 +119,7 @@ func (m *merger) close() {
 func (m *merger) advance(k int) error {
 	t := &m.streams[k]
 	sum, ok, err := t.src.Next(&t.seg)
-	if err == io.EOF {
+	if err == io.EOF || errors.Is(err, ErrCut) {
 		t.done = true
 		return nil
 	}

@@ -344,7 +344,7 @@ func TestDisturbed(t *testing.T) {
 	}
 	lost := func(got []crossed) (n int) {
 		for _, g := range got {
-			if g.c.Fate == reassembly.FateLost && !g.c.Edge {
+			if g.c.Fate == reassembly.FateLost && !g.c.Assumed {
 				n++
 			}
 		}

@@ -61,6 +61,9 @@ func (f *flow) shared() bool {
 	return n > 1
 }
 
+// told: more than one capture has the flow, or listened for it.
+func (f *flow) told() bool { return f.absent != 0 || f.shared() }
+
 // window is how long after a packet was first seen another capture may show it.
 func (s *survey) window() int64 {
 	w := tail
@@ -70,33 +73,52 @@ func (s *survey) window() int64 {
 	return w
 }
 
-// covers: what capture k lacks of a time did not pass it.
+// covers: what was sent at a time towards capture k and is not there did not pass
+// it.
 func (s *survey) covers(k int, at int64) bool {
 	t := &s.taps[k]
 	g := &t.missed
 	switch {
-	case t.frames == 0 || g.near(at):
+	case t.segments == 0:
+		return t.Own != reassembly.None && !t.cut && g.packets == 0
+	case g.near(at):
 		return false
 	case g.before > 0 && at < t.clock.common(t.first):
 		return false
-	case g.after > 0 && at > t.clock.common(t.last):
+	case (g.after > 0 || t.cut) && s.behind(k, at):
 		return false
 	}
 	return true
 }
 
-// edge: capture k has no frame before a time, or none after it.
+// edge: capture k has no frame from before a packet sent at a time can have come
+// to it, or none from after. That it was running then is what one assumes who
+// names two captures of the same connections; no packet proves it.
 func (s *survey) edge(k int, at int64) bool {
 	t := &s.taps[k]
-	return at < t.clock.common(t.first) || at > t.clock.common(t.last)
+	return t.frames == 0 || at < t.clock.common(t.first) || s.behind(k, at)
+}
+
+// behind: a packet sent at a time may have come to capture k after its last frame.
+func (s *survey) behind(k int, at int64) bool {
+	t := &s.taps[k]
+	return at+s.slowest > t.clock.common(t.last)
 }
 
 // notes says in words what disturbs the comparison.
 func (s *survey) notes(k int, p *TapPlan) (out []string) {
 	t := &s.taps[k]
 	say := func(format string, a ...any) { out = append(out, fmt.Sprintf(format, a...)) }
+	g := &t.missed
 	if t.segments == 0 {
-		say("it holds no TCP segment")
+		switch {
+		case g.packets > 0:
+			say("it holds no TCP segment, although its host sent: it was not running, or not there")
+		case t.Own == reassembly.None || t.cut:
+			say("it holds no TCP segment")
+		default:
+			say("it holds no TCP segment: taken to have been running, so that nothing reached its host")
+		}
 		return out
 	}
 	if t.full {
@@ -120,7 +142,12 @@ func (s *survey) notes(k int, p *TapPlan) (out []string) {
 	if k > 0 && s.swapped(k) {
 		say("the captures look swapped: most connections were opened from the side of %s", t.Name)
 	}
-	g := &t.missed
+	if t.cut {
+		say("it is cut off: what it lacks behind its last packet may have arrived")
+	}
+	if g.silent > 0 {
+		say("packets were sent to its host before its first packet or after its last, and its host sent none then: taken to have been running, so that they were lost")
+	}
 	if g.packets == 0 {
 		return out
 	}

@@ -25,6 +25,7 @@ type survey struct {
 	translated [MaxTaps]int
 	near       map[reassembly.IP]int // above 0: nearer to the first capture
 	seed       uint64
+	slowest    int64 // greatest delay between two captures, ns
 }
 
 type surveyed struct {
@@ -36,6 +37,7 @@ type surveyed struct {
 	segments    uint64
 	frames      uint64
 	full        bool // it has more flows than are known
+	cut         bool // it ends before the capture did
 	first, last int64
 	clock       Clock
 	missed      gaps
@@ -62,6 +64,10 @@ func Survey(taps []Tap, o Options) (*Plan, error) {
 	}
 	s.orient()
 	for k := range s.taps {
+		s.slowest = max(s.slowest, s.taps[k].slowest)
+		s.listen(k)
+	}
+	for k := range s.taps {
 		s.findGaps(k)
 	}
 	return s.plan(), nil
@@ -79,7 +85,7 @@ func (s *survey) read(k int) error {
 		sum, ok, err := src.Next(&seg)
 		if err != nil {
 			closing := src.Close()
-			if err == io.EOF {
+			if t.cut = errors.Is(err, ErrCut); t.cut || err == io.EOF {
 				return closing
 			}
 			return err
@@ -121,6 +127,7 @@ func (s *survey) take(k int, seg *reassembly.Segment, sum uint32) {
 	if fromB {
 		x = 1
 	}
+	f.sent[x] = f.sent[x] || seg.Flags&reassembly.FlagRST == 0
 	f.maxLen[x] = max(f.maxLen[x], seg.Length)
 	if f.synBy == 0 && seg.Flags&(reassembly.FlagSYN|reassembly.FlagACK) == reassembly.FlagSYN {
 		f.synBy = uint8(x) + 1

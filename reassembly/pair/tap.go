@@ -1,6 +1,8 @@
 package pair
 
 import (
+	"errors"
+
 	"github.com/finwait/finwait/reassembly"
 )
 
@@ -8,7 +10,7 @@ import (
 type Source interface {
 	// Next fills s with the next segment. ok is false for a frame that holds
 	// none; then only s.Time is valid. sum is a hash of the payload's first
-	// bytes, 0 if it is not known. The error is io.EOF at the end.
+	// bytes, 0 if it is not known. The error is io.EOF at the end, or ErrCut.
 	Next(s *reassembly.Segment) (sum uint32, ok bool, err error)
 	Close() error
 }
@@ -44,6 +46,10 @@ func (o Options) withDefaults() Options {
 	}
 	return o
 }
+
+// ErrCut ends a Source like io.EOF, and says that more had been captured: the
+// file is damaged or was cut off.
+var ErrCut = errors.New("the capture is cut off")
 
 // MaxTaps is the largest number of captures.
 const MaxTaps = 8

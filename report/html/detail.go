@@ -56,6 +56,7 @@ type extras struct {
 	Lost     report.Where        `json:"lost,omitempty"`
 	Delay    *report.Seconds     `json:"delay,omitempty"` // to the receiver's own capture
 	Between  []string            `json:"between,omitempty"`
+	Assumed  bool                `json:"assumed,omitempty"` // lost between them if the capture behind was running
 	Why      string              `json:"why,omitempty"`
 	Forged   bool                `json:"forged,omitempty"`
 	Client   []report.LadderStep `json:"client,omitempty"`
@@ -100,7 +101,7 @@ func appendSegment(b []byte, r *report.LadderRow, after report.Seconds) []byte {
 	e := extras{File: r.File, SACK: s.SACK, DSACK: s.DSACK, Original: s.Original, Missed: !s.Received, Lost: s.Lost, Why: s.Why,
 		Forged: s.Forged, Client: r.Client, Server: r.Server, Findings: r.Findings, Cited: r.Cited}
 	if x := s.Crossing; x != nil {
-		e.Between = x.Between
+		e.Between, e.Assumed = x.Between, x.Assumed
 		if x.Arrived != 0 {
 			e.Delay = &x.Delay
 		}

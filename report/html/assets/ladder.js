@@ -198,7 +198,7 @@ function arrowLabel(q, row, narrow) {
   if (q.win === 0 && q.name !== "RST") words.push("win 0");
   if (q.kind !== "fresh") words.push(narrow ? "again" : q.kind === "retransmission" ? `again${q.original ? `, copy of ${q.original}` : ""}` : q.kind.replace("-", " "));
   if (q.forged) words.push("forged");
-  else if (q.lost) words.push(narrow ? "lost" : lostWords(q));
+  else if (q.lost || q.assumed) words.push(narrow ? (q.assumed ? "lost?" : "lost") : q.assumed ? `lost between ${q.between.join(" and ")}?` : lostWords(q));
   return words.join(" ");
 }
 

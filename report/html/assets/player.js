@@ -16,7 +16,7 @@ function expand(detail) {
       segment: {
         flags, name: segmentName(flags, len), seq, end: seq + space, len, ack, win, tsval, tsecr, sack: e.sack || [], dsack: e.dsack,
         kind: e.kind || "fresh", original: e.original, received: !e.missed, lost: e.lost, why: e.why, forged: e.forged,
-        delay: e.delay, between: e.between,
+        delay: e.delay, between: e.between, assumed: e.assumed,
       },
     };
   });
@@ -127,7 +127,7 @@ const leftWords = (left) => (Array.isArray(left) ? `${span(left[0])} to ${span(l
 
 // lostWords says where a segment was lost.
 function lostWords(g) {
-  if (g.between) return `lost between ${g.between.join(" and ")}`;
+  if (g.between) return `lost between ${g.between.join(" and ")}${g.assumed ? `, if the capture of ${g.between[1]} was running then` : ""}`;
   if (g.lost === "on-path") return "lost on the path";
   if (g.lost === "at-receiver") return "came, and was not taken";
   return `lost ${g.lost === "after-tap" ? "behind" : "before"} the capture point`;
@@ -140,7 +140,7 @@ function segmentWords(g) {
   if (g.name !== "data" && g.len > 0) words.push(`with ${count(g.len)} bytes`);
   if (g.name !== "ACK" && g.ack !== null && g.ack !== undefined && g.name !== "data" && g.name !== "SYN-ACK") words.push("and ACK");
   if (g.kind !== "fresh") words.push(`(${g.kind.replace("-", " ")}${g.original ? ` of ${g.original}` : ""})`);
-  if (g.lost) words.push(`(${lostWords(g)})`);
+  if (g.lost || g.assumed) words.push(`(${lostWords(g)})`);
   if (g.delay !== undefined) words.push(`(arrives ${delayWords(g.delay)})`);
   if (g.forged) words.push("(not sent by it)");
   return words.join(" ");
