@@ -6,8 +6,8 @@ package reassembly
 // need at once instead of waiting for one after the other.
 
 const (
-	batchLen = 512 // segments of a Batch: few enough for the second-level cache
-	fetchLen = 64  // segments whose memory is asked for at a time: it stays in the first-level cache
+	batchLen = 2048 // segments of a Batch: fewer wake other goroutines more often than they are worth
+	fetchLen = 64   // segments whose memory is asked for at a time: it stays in the first-level cache
 )
 
 // Batch is a run of segments and ticks of the clock in capture order. It is
@@ -17,24 +17,23 @@ type Batch struct {
 	table *table
 	n     int
 	now   int64 // the clock after the last frame
-	segs  [batchLen]Segment
+	next  Segment
 	given [batchLen]arrival
-	clock [batchLen]int64 // before each
 }
 
 // NewBatch makes an empty Batch of segments for t.
 func (t *Tracker) NewBatch() *Batch { return &Batch{o: &t.o, table: t.table} }
 
 // Next is where the next segment goes; it counts once Add is called.
-func (b *Batch) Next() *Segment { return &b.segs[b.n] }
+func (b *Batch) Next() *Segment { return &b.next }
 
 // Add takes the segment in Next and reports whether the batch is full: then it
 // must be given to the Tracker before Next is called again.
 func (b *Batch) Add() (full bool) {
-	s := &b.segs[b.n]
-	b.Advance(s.Time)
-	b.clock[b.n] = b.now
-	b.given[b.n].fill(s, b.o, b.table)
+	b.Advance(b.next.Time)
+	a := &b.given[b.n]
+	a.fill(&b.next, b.o, b.table)
+	a.clock = b.now
 	b.n++
 	return b.n == batchLen
 }
@@ -48,7 +47,7 @@ func (t *Tracker) AddBatch(b *Batch) {
 		to := min(from+fetchLen, b.n)
 		t.fetch(b.given[from:to])
 		for i := from; i < to; i++ {
-			t.Advance(b.clock[i])
+			t.Advance(b.given[i].clock)
 			t.add(&b.given[i])
 		}
 	}
@@ -57,28 +56,33 @@ func (t *Tracker) AddBatch(b *Batch) {
 }
 
 // fetch reads one word of each cache line that these segments will need. The
-// reads do not depend on each other, so the processor waits for many at a time.
+// reads do not depend on each other, nor does a branch wait for what is read: so
+// the processor waits for many at a time.
 func (t *Tracker) fetch(given []arrival) {
+	if t.used == 0 {
+		return
+	}
 	var at [fetchLen]uint32
 	slots := t.table.slots
 	mask := uint64(len(slots) - 1)
-	for i := range given {
-		if s := slots[given[i].hash&mask]; s>>32 == given[i].hash>>32 {
-			at[i] = uint32(s)
-		}
-	}
 	sum := uint64(0)
-	for i, n := range at[:len(given)] {
-		if n != 0 {
-			c := t.conn(n)
-			at[i] = c.tail
-			sum += c.key.Scope
-		}
+	for i := range given {
+		sum += slots[given[i].hash>>32&mask]
 	}
-	for _, r := range at[:len(given)] {
-		if r != 0 {
-			sum += uint64(t.logs.units.at(r).flags)
+	for i := range given {
+		tag := given[i].hash >> 32
+		p := tag & mask
+		for slots[p] != 0 && slots[p]>>32 != tag {
+			p = (p + 1) & mask
 		}
+		at[i] = uint32(slots[p]) // 0, which is no connection's, does no harm
 	}
-	t.fetched += sum // else the compiler might leave the reads out
+	for _, n := range at[:len(given)] {
+		c := t.conn(n)
+		sum += c.key.Scope + uint64(c.tail)
+	}
+	for _, n := range at[:len(given)] {
+		sum += uint64(t.logs.blocks.at(t.conn(n).tail).next)
+	}
+	t.fetched += sum + t.logs.fetch(len(given)) // else the compiler might leave the reads out
 }

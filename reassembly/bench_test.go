@@ -35,13 +35,14 @@ func BenchmarkLookUp(b *testing.B) {
 			tr := NewTracker(Options{})
 			handshake(tr, n, 0)
 			var s Segment
+			var a arrival
 			i := uint32(0)
 			b.ReportAllocs()
 			for b.Loop() {
 				i = (i + 7919) % n // from one end of the table to the other
 				tuple(&s, i)
-				scope, swapped := tr.o.scope(&s), isSwapped(&s)
-				if tr.lookup(tr.table.hashSegment(&s, swapped, scope), &s, swapped, scope) == 0 {
+				a.fill(&s, &tr.o, tr.table)
+				if tr.lookup(&a) == 0 {
 					b.Fatal("not there")
 				}
 			}

@@ -318,8 +318,9 @@ func (c *Case) JudgeRST(i int) RSTVerdict { return RSTVerdict(c.m.marks[i].rst) 
 // remember sums up a connection for the incarnation that follows it.
 func (t *Tracker) remember(i uint32, fromB bool) *Previous {
 	c, m := t.conn(i), &t.teller.m
-	if c.long() {
-		m = t.long[c.head]
+	if g := t.longOf(c); g != nil {
+		t.settle(c, g)
+		m = &g.m
 	} else {
 		t.teller.gather(c, t.logs.view())
 		t.teller.feed(m, c)

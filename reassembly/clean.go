@@ -63,7 +63,8 @@ type cleanTeller struct {
 	side    [2]cleanSide
 	samples [2][]int64 // round trips, tap to this side and back
 	recs    []rec      // of the connection being told
-	letters [12]byte   // Zeek's history
+	opts    *[2]synOptions
+	letters [12]byte // Zeek's history
 	nLetter uint8
 	bits    uint8 // Wireshark's tcp.completeness
 	repeats int   // pure ACKs with the numbers of their sender's segment before
@@ -115,11 +116,12 @@ type Clean struct {
 // tell fills l with the life of c, whose log is recs, as of trace time at; why
 // says why it was evicted. It reports false, and leaves l undefined, where the
 // connection is not clean. It keeps no reference to recs.
-func (t *cleanTeller) tell(l *Lifecycle, c *conn, recs []rec, o *Options, at int64, ended bool, why string) bool {
+func (t *cleanTeller) tell(l *Lifecycle, c *conn, recs []rec, opts *[2]synOptions, o *Options, at int64, ended bool, why string) bool {
 	if o.Check != nil && o.CheckClean == nil || c.links != 0 || len(recs) == 0 || uint32(len(recs)) != c.packets {
 		return false
 	}
 	t.begin(recs)
+	t.opts = opts
 	if !t.walk() || !t.settled(at) {
 		t.recs = nil
 		return false

@@ -18,7 +18,7 @@ func (t *cleanTeller) finish(l *Lifecycle, c *conn, o *Options, now int64, ended
 	}
 	*l = Lifecycle{ID: uint64(c.id), Stream: uint64(c.stream), First: t.recs[0].pkt, Last: t.recs[len(t.recs)-1].pkt,
 		Start: t.recs[0].at, End: c.last, Packets: uint64(c.packets), Tunnel: c.key.Scope, Client: c.endpoint(0), Server: c.endpoint(1), Findings: found, reusable: true,
-		MPTCP: (c.opts[0].flags|c.opts[1].flags)&optMPTCP != 0, OneSided: t.side[1].packets == 0,
+		MPTCP: (t.opts[0].flags|t.opts[1].flags)&optMPTCP != 0, OneSided: t.side[1].packets == 0,
 		Completeness: t.bits, ZeekHistory: zeekWord(t.letters[:t.nLetter])}
 	t.kinds(l)
 	t.facts = Clean{Now: now, Ended: ended, Holder: None, Resetter: None}
@@ -33,7 +33,7 @@ func (t *cleanTeller) finish(l *Lifecycle, c *conn, o *Options, now int64, ended
 			t.otherSteps(l, x)
 		}
 		t.finishEnd(&l.Endpoints[x], x, c, now, ended)
-		if mss := uint32(c.opts[1-x].mss); mss != 0 && t.side[x].maxLen > mss {
+		if mss := uint32(t.opts[1-x].mss); mss != 0 && t.side[x].maxLen > mss {
 			t.oversize(x, mss)
 		}
 	}
@@ -201,7 +201,7 @@ func (t *cleanTeller) finishEnd(e *Endpoint, x int, c *conn, now int64, ended bo
 	}
 	e.Stats = EndpointStats{Packets: uint64(s.packets), Bytes: s.bytes, DuplicateACKs: uint64(s.dupACKs), TTL: s.ttl, MaxLength: s.maxLen,
 		Acked: uint64(t.acked(x)), RTT: t.roundTrips(x)}
-	c.opts[x].tell(&e.Stats)
+	t.opts[x].tell(&e.Stats)
 }
 
 // acked is how many sequence numbers of side x its peer acknowledged.

@@ -18,35 +18,48 @@ type conn struct {
 
 	id         uint32 // 0: the place is free
 	stream     uint32
-	head, tail uint32 // its log: the first block and the last unit; head is the machine of a long one
-	links      uint32 // its neighbours, 0 if it never had any
-	packets    uint32 // stays at the highest number; machine.packets goes on
+	head, tail uint32 // its log: the first block and the last
+	links      uint32 // what few have, 0 if it never had any of it
+	packets    uint32 // stays at the highest number; long.packets goes on
 	deadline   uint32 // the low half of the second of the expiry wheel in which it waits, 0: none
-	opts       [2]synOptions
-	units      uint16 // of its log, or unitsLong
+	logged     uint16 // bytes in its log
 	swapped    bool   // side 0 is the key's B
 	synAcked   bool   // a SYN-ACK covered the SYN that began it
 }
 
-// unitsLong says that the log is in a machine of its own.
-const unitsLong = 1<<16 - 1
-
 func (c *conn) used() bool { return c.id != 0 }
 
-func (c *conn) long() bool { return c.units == unitsLong }
-
 // connLinks are the neighbouring incarnations of one: by slab index those that
-// are still in the table, by id those that it reuses and is reused by.
+// are still in the table, by id those that it reuses and is reused by; and of a
+// connection too long for a plain log, where in Tracker.long it is.
 type connLinks struct {
 	prev, newer      uint32
 	reuses, reusedBy uint32
+	long             uint32
 }
 
-// connSide is what routing needs of one side.
+// connSide is what routing and the log need of one side.
 type connSide struct {
 	iss, end uint32
+	ts       uint32 // its last TSval
 	bits     uint8
-	ttl, tag uint8 // of its last rec that was no packed one
+	ttl, tag uint8 // of its last rec
+}
+
+// opens reports the SYN that tells the side's first sequence number.
+func (d *connSide) opens(r *rec) bool {
+	return r.flags&(FlagSYN|FlagRST) == FlagSYN && d.bits&csISS == 0
+}
+
+// reach moves the side's end on by a segment of it.
+func (d *connSide) reach(r *rec) {
+	if r.flags&FlagRST != 0 {
+		return
+	}
+	if end := r.end(); d.bits&csEnd == 0 || seqnum.Less(d.end, end) {
+		d.end = end
+		d.bits |= csEnd
+	}
 }
 
 // connSide bits.
@@ -76,7 +89,7 @@ const (
 )
 
 func (o *synOptions) fill(s *Segment) {
-	o.mss, o.scale = s.MSS, s.WindowScale
+	*o = synOptions{mss: s.MSS, scale: s.WindowScale}
 	for _, f := range [...]struct {
 		on  bool
 		bit uint8
@@ -119,33 +132,39 @@ func (c *conn) port(x int) uint16 {
 	return c.key.APort
 }
 
-// follow keeps the routing state up to date with a segment of side x.
-func (c *conn) follow(s *arrival, x int) {
+// pass counts a packet of the connection's own.
+func (c *conn) pass(r *rec) {
+	if c.packets == 0 {
+		c.last = r.at
+	}
+	c.packets = max(c.packets+1, c.packets)
+	c.last = max(c.last, r.at)
+	c.lastPkt = r.pkt
+}
+
+// follow keeps the routing state up to date with a segment of the connection's own.
+func (c *conn) follow(r *rec) {
+	x := r.side()
 	d := &c.side[x]
-	if s.rec.flags&FlagRST != 0 {
+	if r.flags&FlagRST != 0 {
 		d.bits |= csRST
 		return
 	}
-	if s.rec.flags&FlagSYN != 0 && d.bits&csISS == 0 {
-		d.iss = s.rec.seq
+	if d.opens(r) {
+		d.iss = r.seq
 		d.bits |= csISS
-		if s.rec.flags&FlagACK == 0 {
+		if r.flags&FlagACK == 0 {
 			d.bits |= csSYN
 		}
-		c.opts[x].fill(s.segment)
 	}
-	if s.rec.flags&(FlagSYN|FlagACK) == FlagSYN|FlagACK && c.side[1-x].bits&csISS != 0 && s.rec.ack-c.side[1-x].iss-1 <= 1500 {
+	if r.flags&(FlagSYN|FlagACK) == FlagSYN|FlagACK && c.side[1-x].bits&csISS != 0 && r.ack-c.side[1-x].iss-1 <= 1500 {
 		c.synAcked = true
 	}
-	end := s.rec.end()
-	if d.bits&csEnd == 0 || seqnum.Less(d.end, end) {
-		d.end = end
-		d.bits |= csEnd
-	}
-	if s.rec.flags&FlagFIN != 0 {
+	d.reach(r)
+	if r.flags&FlagFIN != 0 {
 		d.bits |= csFIN
 	}
-	if s.rec.flags&(FlagSYN|FlagACK) == FlagACK {
+	if r.flags&(FlagSYN|FlagACK) == FlagACK {
 		d.bits |= csACK
 	}
 }

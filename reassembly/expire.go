@@ -8,10 +8,8 @@ import (
 // This file: when a connection leaves the table: after a silence, because the
 // table is full, or at the end of the trace.
 
-const (
-	expiryAhead  = int64(6e11) // ns for which a connection's expiry is put off at a time
-	machinesKept = 64          // free machines of long connections that keep their memory
-)
+// expiryAhead is for how many ns a connection's expiry is put off at a time.
+const expiryAhead = int64(6e11)
 
 // schedule puts connection i into the wheel, or forward in it when it may now
 // expire sooner. Later expiry waits for the entry to come up.
@@ -58,7 +56,10 @@ func (t *Tracker) expire() {
 			return
 		}
 		due = due[:0]
-		for _, i := range b {
+		for n, i := range b {
+			if n%fetchLen == 0 {
+				t.fetchConns(b[n:min(n+fetchLen, len(b))])
+			}
 			c := t.conn(i)
 			if !c.used() || c.deadline != uint32(sec) {
 				continue // an entry that was moved, or of a connection before
@@ -78,6 +79,21 @@ func (t *Tracker) expire() {
 			t.retire(d.i, d.at, t.whyExpired(t.conn(d.i)))
 		}
 	}
+}
+
+// fetchConns is fetch for connections that will be looked at and may be taken
+// out of the table.
+func (t *Tracker) fetchConns(list []uint32) {
+	slots := t.table.slots
+	mask := uint64(len(slots) - 1)
+	sum := uint64(0)
+	for _, i := range list {
+		sum += uint64(t.conn(i).deadline)
+	}
+	for _, i := range list {
+		sum += slots[t.hashOf(i)>>32&mask]
+	}
+	t.fetched += sum
 }
 
 func (t *Tracker) whyExpired(c *conn) string {
@@ -132,9 +148,9 @@ func (t *Tracker) retire(i uint32, at int64, why string) {
 	switch {
 	case own.newer != 0: // the table points at a newer one
 	case own.prev != 0:
-		t.table.put(t.hashOf(i), i, own.prev, t.hashOf)
+		t.table.put(t.hashOf(i), i, own.prev)
 	default:
-		t.table.remove(t.hashOf(i), i, t.hashOf)
+		t.table.remove(t.hashOf(i), i)
 	}
 	t.drop(i, t.workers == nil)
 }
@@ -154,13 +170,10 @@ func (t *Tracker) emit(i uint32, at int64, why string) {
 // with a worker.
 func (t *Tracker) drop(i uint32, withLog bool) {
 	c := t.conn(i)
-	switch {
-	case !withLog:
-	case c.long():
-		t.freeLong(c.head)
-	default:
+	if withLog {
 		t.forgetCrossings(c)
 		t.logs.release(c)
+		t.freeLong(t.links[c.links].long)
 	}
 	if c.links != 0 {
 		t.links[c.links] = connLinks{}
@@ -201,14 +214,6 @@ func (t *Tracker) clear() {
 	t.links, t.linksFree = make([]connLinks, 1), nil
 	clear(t.previous)
 	clear(t.teller.crossings)
-	t.long, t.longFree = nil, nil
-	t.logs.used, t.logs.free = 0, [blockClasses][]uint32{}
-}
-
-// freeLong gives back machine n.
-func (t *Tracker) freeLong(n uint32) {
-	if len(t.longFree) >= machinesKept {
-		t.long[n] = new(machine)
-	}
-	t.longFree = append(t.longFree, n)
+	t.long, t.longFree = make([]*long, 1), nil
+	t.logs.used, t.logs.free = 0, nil
 }

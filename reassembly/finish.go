@@ -197,7 +197,7 @@ func (m *machine) finish(c *conn, links *connLinks, now int64, ended bool) *Life
 	}
 	l.OneSided = m.snd[0].stats.Packets == 0 || m.snd[1].stats.Packets == 0
 	l.Path = m.toldPath(cl)
-	l.MPTCP = c.opts[0].flags&optMPTCP != 0 || c.opts[1].flags&optMPTCP != 0
+	l.MPTCP = m.opts[0].flags&optMPTCP != 0 || m.opts[1].flags&optMPTCP != 0
 	return l
 }
 
@@ -246,7 +246,7 @@ func (m *machine) finishEnd(out *Endpoint, x int, c *conn, now int64, ended bool
 	out.Stats = m.snd[x].stats
 	out.Stats.RTT = m.snd[x].rtt.told()
 	out.Stats.Acked, out.Stats.Unseen = m.interop.coverage[x].told()
-	c.opts[x].tell(&out.Stats)
+	m.opts[x].tell(&out.Stats)
 }
 
 func (s *mstep) told() Step {

@@ -18,26 +18,18 @@ type FlowKey struct {
 // KeyOf makes the key that a Tracker with these Options gives a segment; swapped
 // reports that the segment's source is B.
 func KeyOf(s *Segment, o *Options) (k FlowKey, swapped bool) {
-	swapped = isSwapped(s)
-	return keyOf(s, swapped, o.scope(s)), swapped
+	k.V6, k.Scope = s.V6, o.scope(s)
+	if swapped = isSwapped(s); swapped {
+		k.A, k.B, k.APort, k.BPort = s.Dst, s.Src, s.DstPort, s.SrcPort
+	} else {
+		k.A, k.B, k.APort, k.BPort = s.Src, s.Dst, s.SrcPort, s.DstPort
+	}
+	return k, swapped
 }
 
-func keyOf(s *Segment, swapped bool, scope uint64) FlowKey {
-	if swapped {
-		return FlowKey{A: s.Dst, B: s.Src, APort: s.DstPort, BPort: s.SrcPort, V6: s.V6, Scope: scope}
-	}
-	return FlowKey{A: s.Src, B: s.Dst, APort: s.SrcPort, BPort: s.DstPort, V6: s.V6, Scope: scope}
-}
-
-// is reports whether k is the key of a segment, without making that.
-func (k *FlowKey) is(s *Segment, swapped bool, scope uint64) bool {
-	if k.Scope != scope || k.V6 != s.V6 {
-		return false
-	}
-	if swapped {
-		return k.APort == s.DstPort && k.BPort == s.SrcPort && k.A == s.Dst && k.B == s.Src
-	}
-	return k.APort == s.SrcPort && k.BPort == s.DstPort && k.A == s.Src && k.B == s.Dst
+// is reports equal keys. Comparing them as a whole is a call.
+func (k *FlowKey) is(o *FlowKey) bool {
+	return k.APort == o.APort && k.BPort == o.BPort && k.A == o.A && k.B == o.B && k.Scope == o.Scope && k.V6 == o.V6
 }
 
 // isSwapped reports that the lower endpoint of a segment is its destination.

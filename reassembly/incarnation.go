@@ -126,19 +126,19 @@ func (t *Tracker) routeOld(i uint32, s *arrival, x int) {
 func (t *Tracker) foldBack(i uint32, h uint64) {
 	prev := t.links[t.conn(i).links].prev
 	p, c := t.conn(prev), t.conn(i)
-	t.table.put(h, i, prev, t.hashOf)
+	t.table.put(h, i, prev)
 	p.last = max(p.last, c.last)
 	own := &t.links[p.links]
 	own.newer, own.reusedBy = 0, 0
-	if p.long() {
-		m := t.long[p.head]
-		m.packets += uint64(c.packets)
-		m.foldBack()
+	if g := t.longOf(p); g != nil {
+		t.settle(p, g)
+		g.packets += uint64(c.packets)
+		g.m.foldBack()
 	} else {
 		p.packets += c.packets
 		t.logs.adopt(p)
-		t.logs.setLast(p)
 	}
+	t.logs.setContext(p)
 	t.drop(i, true)
 }
 

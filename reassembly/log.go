@@ -1,221 +1,155 @@
 package reassembly
 
-import "unsafe"
-
-// This file: where the logs of all connections stand, and how. Most segments
-// differ little from those before them on their connection, so that half a cache
-// line holds all that a rec says of one; the others take a whole line. A log is
-// a chain of short blocks of such units.
-
-// packed is a rec in one unit, told by what differs from the connection as it
-// stood: its last packet, and its sender's TTL and tag.
-type packed struct {
-	after          uint32 // ns since the connection's last packet, or one of the marks below
-	packet         uint32 // packet number minus that of the last packet
-	seq, ack       uint32
-	tsval, tsecr   uint32
-	len, win, ipid uint16
-	flags, bits    uint8
-}
-
-// Marks in packed.after.
-const (
-	markOwn   = 1<<32 - 1 - iota // a full begins here
-	markCited                    // the same, of a rec that is no packet of the connection's own
-	markLast                     // no rec: seq and ack are the connection's last from here on
-	markSkip                     // nothing stands here
-	markLeast
+import (
+	"encoding/binary"
+	"math/bits"
 )
 
-// full is any rec, in two units.
-type full struct {
-	mark uint32 // markOwn or markCited
-	seq  uint32
-	at   int64
-	pkt  Packet
+// This file: where the logs of all connections stand. A log is a chain of blocks
+// of a cache line each, filled with bytes; logcode.go says what they mean.
 
-	ack, len, tsval, tsecr uint32
-
-	sack        [2]SACKBlock
-	win, ipid   uint16
-	flags, bits uint8
-	ttl, tag    uint8
+// logBlock is a piece of a log.
+type logBlock struct {
+	next uint32 // the block that follows
+	data [blockLen]byte
 }
 
-// logs holds the blocks of all connections, named by the index of their first
-// unit; index 0 is none.
+const blockLen = 60
+
+// logs holds the blocks of all connections; index 0 is none.
 type logs struct {
-	units chunks[packed]
-	next  chunks[uint32]         // the block that follows one, by half its index
-	used  uint32                 // units ever handed out
-	free  [blockClasses][]uint32 // blocks given back
+	blocks chunks[logBlock]
+	used   uint32   // blocks ever handed out
+	free   []uint32 // blocks given back
 }
 
-// The first block of a log has room for one full, which is all that most SYNs of
-// a flood ever need.
-const (
-	firstBlock   = 2 // units, class 0
-	otherBlock   = 4 // units, class 1
-	blockClasses = 2
-)
-
-// begins reports that a block begins after n units of a log.
-func begins(n uint32) bool { return n == 0 || (n-firstBlock)%otherBlock == 0 }
-
-// add writes the next rec of c's log; c is as it was before that segment. own
-// says that it is a packet of the connection's own.
-func (l *logs) add(c *conn, r *rec, own bool) {
-	d := &c.side[r.side()]
-	after, packet := uint64(r.at-c.last), uint64(r.pkt-c.lastPkt)
-	if own && after < markLeast && packet < 1<<32 && r.len < 1<<16 && r.noSACK() && r.ttl == d.ttl && r.tag == d.tag {
-		*l.unit(c) = packed{after: uint32(after), packet: uint32(packet), seq: r.seq, ack: r.ack, tsval: r.tsval, tsecr: r.tsecr,
-			len: uint16(r.len), win: r.win, ipid: r.ipid, flags: r.flags, bits: r.bits}
-		return
-	}
-	mark := uint32(markCited)
-	if own {
-		mark = markOwn
-		d.ttl, d.tag = r.ttl, r.tag
-	}
-	u := l.unit(c)
-	if begins(uint32(c.units)) { // the last of its block
-		u.after = markSkip
-		u = l.unit(c)
-	}
-	l.unit(c)
-	*(*full)(unsafe.Pointer(u)) = full{mark: mark, at: r.at, pkt: r.pkt, seq: r.seq, ack: r.ack, len: r.len, tsval: r.tsval, tsecr: r.tsecr,
-		sack: r.sack, win: r.win, ipid: r.ipid, flags: r.flags, bits: r.bits, ttl: r.ttl, tag: r.tag}
-}
-
-// unit gives room for the next unit of c's log.
-func (l *logs) unit(c *conn) *packed {
-	if n := uint32(c.units); begins(n) {
-		b := l.block(n == 0)
-		if n == 0 {
-			c.head = b
-		} else {
-			*l.next.at(blockAt(c.tail, n-1) / 2) = b
+// write appends bytes to c's log.
+func (l *logs) write(c *conn, b []byte) {
+	for len(b) > 0 {
+		at := int(c.logged) % blockLen
+		if at == 0 {
+			n := l.block()
+			if c.logged == 0 {
+				c.head = n
+			} else {
+				l.blocks.at(c.tail).next = n
+			}
+			c.tail = n
 		}
-		c.tail = b
-	} else {
-		c.tail++
+		n := copy(l.blocks.at(c.tail).data[at:], b)
+		c.logged += uint16(n)
+		b = b[n:]
 	}
-	c.units++
-	return l.units.at(c.tail)
 }
 
-// blockAt is the block that unit i of a log, the n-th, stands in.
-func blockAt(i, n uint32) uint32 {
-	if n < firstBlock {
-		return i - n
+func (l *logs) block() uint32 {
+	if n := len(l.free); n > 0 {
+		b := l.free[n-1]
+		l.free = l.free[:n-1]
+		return b
 	}
-	return i - (n-firstBlock)%otherBlock
+	l.used++ // index 0 stays unused
+	l.blocks.reach(l.used)
+	return l.used
 }
 
-func (l *logs) block(first bool) uint32 {
-	class, length := 1, uint32(otherBlock)
-	if first {
-		class, length = 0, firstBlock
+// fetch reads one word of each of the blocks that come next from those given
+// back: as many as n segments are likely to need.
+func (l *logs) fetch(n int) (sum uint64) {
+	for _, b := range l.free[max(0, len(l.free)-n/4):] {
+		sum += uint64(l.blocks.at(b).next)
 	}
-	if f := l.free[class]; len(f) > 0 {
-		l.free[class] = f[:len(f)-1]
-		return f[len(f)-1]
-	}
-	l.used = max(l.used, firstBlock)                       // index 0 stays unused
-	if rest := chunkLen - l.used%chunkLen; rest < length { // a block stands in one chunk
-		l.used += rest
-	}
-	b := l.used
-	l.used += length
-	l.units.reach(l.used - 1)
-	l.next.reach((l.used - 1) / 2)
-	return b
+	return sum
 }
 
 // release gives back the log of c.
 func (l *logs) release(c *conn) {
 	v := l.view()
-	v.blocks(c, func(class int, block uint32, _ []packed) { l.free[class] = append(l.free[class], block) })
+	l.free = v.list(c, l.free)
+}
+
+// restart begins a new log for c, whose old one somebody else has now.
+func (l *logs) restart(c *conn) {
+	c.head, c.tail, c.logged = 0, 0, 0
+	for x := range c.side {
+		c.side[x].ttl, c.side[x].tag = 0, 0 // as decoding begins
+	}
+	l.setContext(c)
 }
 
 // logView is the logs as they stood when it was made: what is added later is not
 // in it, and does not disturb it.
-type logView struct {
-	units [][]packed
-	next  [][]uint32
-}
+type logView struct{ blocks [][]logBlock }
 
-func (l *logs) view() logView { return logView{l.units.list, l.next.list} }
+func (l *logs) view() logView { return logView{l.blocks.list} }
 
-// blocks calls f with each block of c's log: its class, and as many units of it
-// as are used.
-func (v *logView) blocks(c *conn, f func(class int, block uint32, units []packed)) {
-	class, length := 0, uint32(firstBlock)
-	for n, b := uint32(c.units), c.head; ; class, length = 1, otherBlock {
-		at := b & (chunkLen - 1)
-		used := min(n, length)
-		f(class, b, v.units[b>>chunkBits][at:at+used])
-		if n -= used; n == 0 {
-			return
-		}
-		b = v.next[b/2>>chunkBits][b/2&(chunkLen-1)]
+func (v *logView) at(b uint32) *logBlock { return &v.blocks[b>>chunkBits][b&(chunkLen-1)] }
+
+// list appends the blocks of c's log.
+func (v *logView) list(c *conn, list []uint32) []uint32 {
+	b := c.head
+	for n := int(c.logged); n > 0; n -= blockLen {
+		list = append(list, b)
+		b = v.at(b).next
 	}
+	return list
 }
 
-// unpack appends the recs of c's log to recs.
-func (v *logView) unpack(c *conn, recs []rec) []rec {
-	var ttl, tag [2]uint8
-	last, lastPkt := int64(0), Packet(0)
-	begun := false
-	v.blocks(c, func(_ int, _ uint32, units []packed) {
-		for i := 0; i < len(units); i++ {
-			u := &units[i]
-			switch {
-			case u.after < markLeast:
-				x := u.bits & recFromB
-				r := rec{at: last + int64(u.after), pkt: lastPkt + Packet(u.packet), seq: u.seq, ack: u.ack, len: uint32(u.len),
-					tsval: u.tsval, tsecr: u.tsecr, win: u.win, ipid: u.ipid, flags: u.flags, bits: u.bits, ttl: ttl[x], tag: tag[x]}
-				last, lastPkt, begun = r.at, r.pkt, true
-				recs = append(recs, r)
-			case u.after == markLast:
-				last = int64(uint64(u.seq) | uint64(u.ack)<<32)
-			case u.after != markSkip:
-				f := (*full)(unsafe.Pointer(u))
-				i++
-				recs = append(recs, rec{at: f.at, pkt: f.pkt, seq: f.seq, ack: f.ack, len: f.len, tsval: f.tsval, tsecr: f.tsecr,
-					sack: f.sack, win: f.win, ipid: f.ipid, flags: f.flags, bits: f.bits, ttl: f.ttl, tag: f.tag})
-				if f.mark == markCited {
-					continue
-				}
-				x := f.bits & recFromB
-				ttl[x], tag[x] = f.ttl, f.tag
-				if !begun || f.at > last {
-					last = f.at
-				}
-				lastPkt, begun = f.pkt, true
+// bytes appends c's log to b.
+func (v *logView) bytes(c *conn, b []byte) []byte {
+	at := c.head
+	for n := int(c.logged); n > 0; n -= blockLen {
+		k := v.at(at)
+		b = append(b, k.data[:min(n, blockLen)]...)
+		at = k.next
+	}
+	return b
+}
+
+// fetch reads one word of each block of the logs of these connections, a block
+// of each after the other: the reads do not depend on each other.
+func (v *logView) fetch(list []leaving) (sum uint64) {
+	var at [jobLen]uint32
+	most := 0
+	for i := range list {
+		at[i] = list[i].c.head
+		most = max(most, int(list[i].c.logged))
+	}
+	for n := 0; n < most; n += blockLen {
+		for i := range list {
+			if n < int(list[i].c.logged) {
+				at[i] = v.at(at[i]).next
+				sum += uint64(at[i])
 			}
 		}
-	})
-	return recs
+	}
+	return sum
 }
 
-// setLast notes in c's log that c.last was changed by something that is not in it.
-func (l *logs) setLast(c *conn) {
-	*l.unit(c) = packed{after: markLast, seq: uint32(c.last), ack: uint32(uint64(c.last) >> 32)}
+// logReader goes through the bytes of a log. Behind its end there are zeros.
+type logReader struct {
+	b  []byte
+	at int
 }
 
-// adopt takes the recs cited of the next incarnation in c's log for c's own.
-func (l *logs) adopt(c *conn) {
-	v := l.view()
-	v.blocks(c, func(_ int, _ uint32, units []packed) {
-		for i := 0; i < len(units); i++ {
-			switch units[i].after {
-			case markCited:
-				(*full)(unsafe.Pointer(&units[i])).bits &^= recNext
-				i++
-			case markOwn:
-				i++
-			}
-		}
-	})
+// number takes the next n bytes, at most 8, as a number.
+func (r *logReader) number(n int) uint64 {
+	x := binary.LittleEndian.Uint64(r.b[r.at:])
+	r.at += n
+	return x & (1<<(8*n) - 1)
 }
+
+// logWriter puts the bytes of one entry together.
+type logWriter struct {
+	b [mostEntry + 8]byte
+	n int
+}
+
+// number puts the low n bytes of x, at most 8.
+func (w *logWriter) number(x uint64, n int) {
+	binary.LittleEndian.PutUint64(w.b[w.n:], x)
+	w.n += n
+}
+
+// bytesOf is how many bytes a number takes.
+func bytesOf(x uint64) int { return (bits.Len64(x) + 7) / 8 }

@@ -216,6 +216,7 @@ const (
 
 type machine struct {
 	o         *Options
+	opts      [2]synOptions // of the sides' SYNs
 	recs      []rec
 	marks     []mark
 	snd       [2]sender

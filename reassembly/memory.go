@@ -11,7 +11,10 @@ import (
 // (mapping them costs a tenth of the time of small ones).
 
 // memory is what a Tracker has mapped.
-type memory struct{ maps []mapping }
+type memory struct {
+	maps  []mapping
+	ahead bool // another goroutine has the kernel fill what will be used next
+}
 
 // free gives all of it back. Nothing that it held may be used afterwards.
 func (m *memory) free() {
@@ -22,7 +25,7 @@ func (m *memory) free() {
 }
 
 const (
-	chunkBits = 16 // the units of as many logs fill a large page
+	chunkBits = 16 // as many log blocks fill two large pages
 	chunkLen  = 1 << chunkBits
 )
 
@@ -30,6 +33,7 @@ const (
 type chunks[T any] struct {
 	mem  *memory
 	list [][]T
+	next []T // the chunk after those in the list, if there is one already
 }
 
 func (c *chunks[T]) at(i uint32) *T { return &c.list[i>>chunkBits][i&(chunkLen-1)] }
@@ -37,11 +41,25 @@ func (c *chunks[T]) at(i uint32) *T { return &c.list[i>>chunkBits][i&(chunkLen-1
 // reach makes room for index i.
 func (c *chunks[T]) reach(i uint32) {
 	for int(i>>chunkBits) >= len(c.list) {
-		var t T
-		b := mapMemory(chunkLen*int(unsafe.Sizeof(t)), len(c.list) > 0)
-		c.mem.maps = append(c.mem.maps, b)
-		c.list = append(c.list, unsafe.Slice((*T)(b.start), chunkLen))
+		if c.next == nil {
+			c.next, _ = c.chunk(len(c.list) > 0)
+		}
+		c.list, c.next = append(c.list, c.next), nil
+		if c.mem.ahead && len(c.list) > 1 {
+			// The kernel clears pages as they are first touched, which can take
+			// longer than all that is done with them.
+			var m mapping
+			c.next, m = c.chunk(true)
+			go m.populate()
+		}
 	}
+}
+
+func (c *chunks[T]) chunk(large bool) ([]T, mapping) {
+	var t T
+	m := mapMemory(chunkLen*int(unsafe.Sizeof(t)), large)
+	c.mem.maps = append(c.mem.maps, m)
+	return unsafe.Slice((*T)(m.start), chunkLen), m
 }
 
 // newMemory makes the memory of a Tracker, which goes with it.

@@ -10,6 +10,7 @@ import (
 // mapping is memory from the kernel: start is the part that is used.
 type mapping struct {
 	start unsafe.Pointer
+	size  int
 	all   []byte
 }
 
@@ -27,13 +28,19 @@ func mapMemory(n int, large bool) mapping {
 	if err != nil {
 		panic(fmt.Sprintf("out of memory: mapping %d bytes: %v", size, err))
 	}
-	m := mapping{unsafe.Pointer(unsafe.SliceData(b)), b}
+	m := mapping{unsafe.Pointer(unsafe.SliceData(b)), n, b}
 	if large {
 		skip := -uintptr(m.start) % hugePage
 		m.start = unsafe.Add(m.start, skip)
 		_ = unix.Madvise(b[skip:skip+uintptr(n)], unix.MADV_HUGEPAGE) // where the kernel has none, small ones do
 	}
 	return m
+}
+
+// populate has the kernel provide the pages. It only saves time: that a kernel
+// knows no such thing, or that the mapping has gone meanwhile, does no harm.
+func (m mapping) populate() {
+	_ = unix.Madvise(unsafe.Slice((*byte)(m.start), m.size), unix.MADV_POPULATE_WRITE)
 }
 
 func (m mapping) unmap() { _ = unix.Munmap(m.all) }

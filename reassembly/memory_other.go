@@ -12,4 +12,6 @@ func mapMemory(n int, _ bool) mapping {
 	return mapping{unsafe.Pointer(unsafe.SliceData(make([]uint64, (n+7)/8)))}
 }
 
+func (mapping) populate() {}
+
 func (mapping) unmap() {}

@@ -13,7 +13,7 @@ import (
 func held(t *Tracker, before int) int {
 	n := liveHeap() - before
 	if runtime.GOOS == "linux" { // elsewhere the tables are in the heap
-		n += int(t.used)*int(unsafe.Sizeof(conn{})) + int(t.logs.used)*int(unsafe.Sizeof(packed{}))
+		n += int(t.used)*int(unsafe.Sizeof(conn{})) + int(t.logs.used)*int(unsafe.Sizeof(logBlock{}))
 	}
 	runtime.KeepAlive(t)
 	return n

@@ -64,12 +64,13 @@ func (r *rec) pureACK() bool {
 
 // fill copies what inference needs of a segment.
 func (r *rec) fill(s *Segment, side int) {
-	*r = rec{
-		at: s.Time, pkt: s.Packet, seq: s.Seq, ack: s.Ack, len: s.Length,
-		tsval: s.TSVal, tsecr: s.TSEcr, win: s.Window, ipid: s.IPID,
-		flags: s.Flags, bits: uint8(side), ttl: s.TTL,
-		tag: uint8(s.Tag ^ s.Tag>>8 ^ s.Tag>>16 ^ s.Tag>>24),
-	}
+	r.at, r.pkt = s.Time, s.Packet
+	r.seq, r.ack, r.len = s.Seq, s.Ack, s.Length
+	r.tsval, r.tsecr = s.TSVal, s.TSEcr
+	r.sack = [2]SACKBlock{}
+	r.win, r.ipid = s.Window, s.IPID
+	r.flags, r.bits, r.ttl = s.Flags, uint8(side), s.TTL
+	r.tag = uint8(s.Tag ^ s.Tag>>8 ^ s.Tag>>16 ^ s.Tag>>24)
 	if s.HasTimestamps {
 		r.bits |= recTS
 	}

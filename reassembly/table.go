@@ -11,7 +11,7 @@ import (
 // (hash tag and slab index), so that the collector has nothing to follow. The
 // hash is seeded per table: nobody can aim tuples at one bucket.
 type table struct {
-	slots []uint64 // tag<<32 | index; 0: free
+	slots []uint64 // tag<<32 | index; 0: free. The tag is the upper half of the hash and tells the home as well
 	n     int
 	seed  [2]uint64
 }
@@ -25,46 +25,34 @@ func mix(a, b uint64) uint64 {
 	return hi ^ lo
 }
 
-// hash is of a key with these endpoints; low is the lower one, as in FlowKey.A.
-func (t *table) hash(low, high *IP, ports, scope uint64, v6 bool) uint64 {
-	h := mix(binary.LittleEndian.Uint64(low[8:])^t.seed[0], binary.LittleEndian.Uint64(high[8:])^t.seed[1])
-	if v6 {
-		h = mix(h^binary.LittleEndian.Uint64(low[:8]), binary.LittleEndian.Uint64(high[:8])^t.seed[0])
+func (t *table) hash(k *FlowKey) uint64 {
+	h := mix(binary.LittleEndian.Uint64(k.A[8:])^t.seed[0], binary.LittleEndian.Uint64(k.B[8:])^t.seed[1])
+	if k.V6 {
+		h = mix(h^binary.LittleEndian.Uint64(k.A[:8]), binary.LittleEndian.Uint64(k.B[:8])^t.seed[0])
 	}
-	h = mix(h^scope, t.seed[1]^ports)
+	h = mix(h^k.Scope, t.seed[1]^(uint64(k.APort)<<16|uint64(k.BPort)))
 	return mix(h, t.seed[0])
-}
-
-func (t *table) hashKey(k *FlowKey) uint64 {
-	return t.hash(&k.A, &k.B, uint64(k.APort)<<16|uint64(k.BPort), k.Scope, k.V6)
-}
-
-func (t *table) hashSegment(s *Segment, swapped bool, scope uint64) uint64 {
-	if swapped {
-		return t.hash(&s.Dst, &s.Src, uint64(s.DstPort)<<16|uint64(s.SrcPort), scope, s.V6)
-	}
-	return t.hash(&s.Src, &s.Dst, uint64(s.SrcPort)<<16|uint64(s.DstPort), scope, s.V6)
 }
 
 // lookup returns the slab index of the newest conn of a segment's key, 0 if
 // there is none.
-func (t *Tracker) lookup(h uint64, s *Segment, swapped bool, scope uint64) uint32 {
+func (t *Tracker) lookup(s *arrival) uint32 {
 	slots := t.table.slots
 	mask := uint64(len(slots) - 1)
-	for p := h & mask; ; p = (p + 1) & mask {
+	tag := s.hash >> 32
+	for p := tag & mask; ; p = (p + 1) & mask {
 		slot := slots[p]
 		if slot == 0 {
 			return 0
 		}
-		if slot>>32 == h>>32 && t.conn(uint32(slot)).key.is(s, swapped, scope) {
+		if slot>>32 == tag && t.conn(uint32(slot)).key.is(&s.key) {
 			return uint32(slot)
 		}
 	}
 }
 
-// put adds an index, or points the key at a newer one. rehash gives the hash
-// of an index when the table grows.
-func (t *table) put(h uint64, old, i uint32, rehash func(uint32) uint64) {
+// put adds an index, or points the key at a newer one.
+func (t *table) put(h uint64, old, i uint32) {
 	if old != 0 {
 		t.slots[t.slot(h, old)] = h>>32<<32 | uint64(i)
 		return
@@ -74,26 +62,26 @@ func (t *table) put(h uint64, old, i uint32, rehash func(uint32) uint64) {
 		t.slots = make([]uint64, 2*len(slots))
 		for _, s := range slots {
 			if s != 0 {
-				t.place(rehash(uint32(s)), uint32(s))
+				t.place(s)
 			}
 		}
 	}
-	t.place(h, i)
+	t.place(h>>32<<32 | uint64(i))
 	t.n++
 }
 
-func (t *table) place(h uint64, i uint32) {
+func (t *table) place(slot uint64) {
 	mask := uint64(len(t.slots) - 1)
-	p := h & mask
+	p := slot >> 32 & mask
 	for t.slots[p] != 0 {
 		p = (p + 1) & mask
 	}
-	t.slots[p] = h>>32<<32 | uint64(i)
+	t.slots[p] = slot
 }
 
 func (t *table) slot(h uint64, i uint32) uint64 {
 	mask := uint64(len(t.slots) - 1)
-	p := h & mask
+	p := h >> 32 & mask
 	for uint32(t.slots[p]) != i {
 		p = (p + 1) & mask
 	}
@@ -102,11 +90,11 @@ func (t *table) slot(h uint64, i uint32) uint64 {
 
 // remove takes index i out; the slots behind it move up, so that no tombstones
 // pile up in a table that lives for weeks.
-func (t *table) remove(h uint64, i uint32, rehash func(uint32) uint64) {
+func (t *table) remove(h uint64, i uint32) {
 	mask := uint64(len(t.slots) - 1)
 	p := t.slot(h, i)
 	for q := (p + 1) & mask; t.slots[q] != 0; q = (q + 1) & mask {
-		home := rehash(uint32(t.slots[q])) & mask
+		home := t.slots[q] >> 32 & mask
 		if (q-home)&mask >= (q-p)&mask {
 			t.slots[p] = t.slots[q]
 			p = q

@@ -16,7 +16,7 @@ func probes(t *Tracker, absent []FlowKey) (mean, most, meanAbsent float64) {
 		if s == 0 {
 			continue
 		}
-		home := t.table.hashKey(&t.conn(uint32(s)).key) & mask
+		home := t.table.hash(&t.conn(uint32(s)).key) >> 32 & mask
 		k := float64((uint64(p)-home)&mask + 1)
 		sum += k
 		most = max(most, k)
@@ -24,7 +24,7 @@ func probes(t *Tracker, absent []FlowKey) (mean, most, meanAbsent float64) {
 	}
 	missed := 0.0
 	for i := range absent {
-		p := t.table.hashKey(&absent[i]) & mask
+		p := t.table.hash(&absent[i]) >> 32 & mask
 		for ; slots[p] != 0; p = (p + 1) & mask {
 			missed++
 		}
@@ -114,7 +114,7 @@ func aimed(t *testing.T, n uint32) func(*Segment, uint32) {
 		var s Segment
 		tuple(&s, 0)
 		set(&s, i)
-		if k, _ := KeyOf(&s, &known.o); known.table.hashKey(&k)&0x3fc0 == 0 && !seen[k] {
+		if k, _ := KeyOf(&s, &known.o); known.table.hash(&k)>>32&0x3fc0 == 0 && !seen[k] {
 			seen[k] = true
 			i++
 			known.Add(&s)

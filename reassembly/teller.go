@@ -6,7 +6,9 @@ package reassembly
 type leaving struct {
 	c     conn
 	links connLinks
-	long  *machine  // of a long connection, else nil
+	long  *long     // of a long connection, else nil
+	turn  uint32    // which piece of a long connection's log is in c
+	piece bool      // not to be told: only for the long one's machine
 	prev  *Previous // nil if it reuses none
 	logs  logView   // where its log is
 	at    int64     // trace time up to which it is judged
@@ -17,12 +19,17 @@ type leaving struct {
 // leaving gathers connection i.
 func (t *Tracker) leaving(i uint32, at int64, why string) leaving {
 	c := t.conn(i)
-	r := leaving{c: *c, links: t.links[c.links], logs: t.logs.view(), at: at, why: why, ended: t.over}
+	g := t.longOf(c)
+	r := leaving{c: *c, links: t.links[c.links], logs: t.logs.view(), at: at, why: why, ended: t.over, long: g}
 	if c.links != 0 {
 		r.prev = t.previous[i]
 	}
-	if c.long() {
-		r.long = t.long[c.head]
+	switch {
+	case g != nil && t.workers == nil:
+		t.digest(c, g)
+		r.c.logged = 0
+	case g != nil:
+		r.turn = g.given
 	}
 	return r
 }
@@ -32,7 +39,9 @@ type teller struct {
 	o       *Options
 	m       machine
 	kase    Case
-	scratch []rec // the log of the connection at hand, in a row
+	scratch []rec         // the log of the connection at hand, in a row
+	opts    [2]synOptions // in it
+	bytes   []byte        // of it
 	clean   cleanTeller
 	spare   *Lifecycle // for the next clean connection
 
@@ -41,7 +50,10 @@ type teller struct {
 }
 
 // gather lays out c's log for what is to be done with it.
-func (t *teller) gather(c *conn, logs logView) { t.scratch = logs.unpack(c, t.scratch[:0]) }
+func (t *teller) gather(c *conn, logs logView) {
+	t.opts = [2]synOptions{}
+	t.scratch, t.bytes = logs.unpack(c, t.scratch[:0], &t.opts, t.bytes)
+}
 
 // feed works the log that was gathered of c into a machine.
 func (t *teller) feed(m *machine, c *conn) {
@@ -61,9 +73,10 @@ func (t *teller) begin(m *machine, c *conn) {
 	m.reset(t.o)
 	m.ports = [2]uint16{c.port(0), c.port(1)}
 	m.twoMSL = [2]int64{c.twoMSL(t.o, 0), c.twoMSL(t.o, 1)}
-	m.sackBoth = c.opts[0].flags&c.opts[1].flags&optSACK != 0
+	m.opts = t.opts
+	m.sackBoth = m.opts[0].flags&m.opts[1].flags&optSACK != 0
 	for x := range 2 {
-		m.snd[x].synScale, m.snd[x].synHasScale = c.opts[x].scale, c.opts[x].flags&optScale != 0
+		m.snd[x].synScale, m.snd[x].synHasScale = m.opts[x].scale, m.opts[x].flags&optScale != 0
 	}
 	m.packets = uint64(c.packets)
 	m.first, m.firstPkt = t.scratch[0].at, t.scratch[0].pkt
@@ -73,6 +86,8 @@ func (t *teller) begin(m *machine, c *conn) {
 func (t *teller) tell(r *leaving) *Lifecycle {
 	if r.long == nil {
 		t.gather(&r.c, r.logs)
+	} else if r.c.logged > 0 {
+		t.takePiece(r)
 	}
 	l := t.tellClean(r)
 	if l == nil {
@@ -93,7 +108,7 @@ func (t *teller) tellClean(r *leaving) *Lifecycle {
 	if l == nil {
 		l = &Lifecycle{}
 	}
-	if t.spare = nil; !t.clean.tell(l, &r.c, t.scratch, t.o, r.at, r.ended, r.why) {
+	if t.spare = nil; !t.clean.tell(l, &r.c, t.scratch, &t.opts, t.o, r.at, r.ended, r.why) {
 		t.spare, l = l, nil
 	}
 	return l
@@ -118,7 +133,8 @@ func (t *teller) count() {
 func (t *teller) work(r *leaving) *Lifecycle {
 	m := &t.m
 	if r.long != nil {
-		m = r.long
+		m = &r.long.m
+		m.packets = r.long.packets
 		// What the end of the trace adds is for this telling only: a live
 		// connection goes on from where it was.
 		saved := m.e

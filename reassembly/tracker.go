@@ -48,7 +48,7 @@ type Tracker struct {
 	links     []connLinks // of the connections that reuse a tuple or whose tuple is reused
 	linksFree []uint32
 	previous  map[uint32]*Previous // of connections that reuse a tuple
-	long      []*machine           // of connections too long for a plain log
+	long      []*long              // of connections too long for a plain log; 0 is none
 	longFree  []uint32
 
 	teller  teller
@@ -63,9 +63,10 @@ type Tracker struct {
 
 // NewTracker makes an empty Tracker.
 func NewTracker(o Options) *Tracker {
-	t := &Tracker{o: o.withDefaults(), table: newTable(), links: make([]connLinks, 1), previous: map[uint32]*Previous{}}
+	t := &Tracker{o: o.withDefaults(), table: newTable(), links: make([]connLinks, 1), long: make([]*long, 1), previous: map[uint32]*Previous{}}
 	mem := newMemory(t)
-	t.conns.mem, t.logs.units.mem, t.logs.next.mem = mem, mem, mem
+	mem.ahead = t.o.Parallel != nil
+	t.conns.mem, t.logs.blocks.mem = mem, mem
 	t.teller.o = &t.o
 	t.wheel.buckets = map[int64][]uint32{}
 	t.maxMSL = int64(t.o.MSL)
@@ -80,7 +81,7 @@ func NewTracker(o Options) *Tracker {
 
 func (t *Tracker) conn(i uint32) *conn { return t.conns.at(i) }
 
-func (t *Tracker) hashOf(i uint32) uint64 { return t.table.hashKey(&t.conn(i).key) }
+func (t *Tracker) hashOf(i uint32) uint64 { return t.table.hash(&t.conn(i).key) }
 
 // Open is the number of connections in the table.
 func (t *Tracker) Open() int { return t.live }
@@ -103,16 +104,20 @@ func (t *Tracker) Advance(now int64) {
 // arrival is a segment with what can be known of it without the Tracker's state.
 type arrival struct {
 	rec     rec // but for the side
+	key     FlowKey
 	hash    uint64
-	scope   uint64
-	segment *Segment
-	swapped bool // its source is the higher endpoint
+	clock   int64      // the trace clock before it, in a Batch
+	opts    synOptions // of a SYN
+	swapped bool       // its source is the higher endpoint
 }
 
 func (a *arrival) fill(s *Segment, o *Options, t *table) {
-	a.segment, a.scope, a.swapped = s, o.scope(s), isSwapped(s)
-	a.hash = t.hashSegment(s, a.swapped, a.scope)
+	a.key, a.swapped = KeyOf(s, o)
+	a.hash = t.hash(&a.key)
 	a.rec.fill(s, 0)
+	if s.Flags&FlagSYN != 0 {
+		a.opts.fill(s)
+	}
 }
 
 func (a *arrival) quoted() bool { return a.rec.bits&recICMP != 0 }
@@ -122,11 +127,10 @@ func (t *Tracker) Add(s *Segment) {
 	t.Advance(s.Time)
 	t.one.fill(s, &t.o, t.table)
 	t.add(&t.one)
-	t.one.segment = nil
 }
 
 func (t *Tracker) add(s *arrival) {
-	i := t.lookup(s.hash, s.segment, s.swapped, s.scope)
+	i := t.lookup(s)
 	if i == 0 {
 		if s.quoted() {
 			return // an error about a connection that was not captured
@@ -154,7 +158,7 @@ func (t *Tracker) open(s *arrival, old uint32) uint32 {
 	}
 	t.next++
 	t.live++
-	*t.conn(i) = conn{key: keyOf(s.segment, s.swapped, s.scope), swapped: s.swapped, id: t.next}
+	*t.conn(i) = conn{key: s.key, swapped: s.swapped, id: t.next}
 	if old != 0 {
 		t.linksOf(i).prev = old
 		t.linksOf(i).reuses = t.conn(old).id
@@ -162,7 +166,7 @@ func (t *Tracker) open(s *arrival, old uint32) uint32 {
 		t.linksOf(old).reusedBy = t.next
 		t.previous[i] = t.remember(old, s.swapped)
 	}
-	t.table.put(s.hash, old, i, t.hashOf)
+	t.table.put(s.hash, old, i)
 	return i
 }
 
@@ -188,19 +192,25 @@ func (t *Tracker) log(i uint32, s *arrival, x int, extra uint8) {
 	r := s.rec
 	r.bits |= extra | uint8(x)
 	own := extra == 0 && !s.quoted()
-	if !c.long() {
-		t.logs.add(c, &r, own)
+	g := t.longOf(c)
+	if g != nil && t.teller.crossings != nil {
+		x := t.crossing
+		x.alone = x.Assumed // a long log is not told a second time
+		g.m.crossing = append(g.m.crossing, x)
+		g.m.take(&r)
+	} else {
+		t.logs.add(c, &r, own, s.opts)
 		t.noteCrossing(s.rec.pkt)
 	}
 	if own {
 		if c.packets == 0 {
-			c.last = s.rec.at
 			c.stream = t.stream(c, s)
 		}
-		c.packets = max(c.packets+1, c.packets)
-		c.last = max(c.last, s.rec.at)
-		c.lastPkt = s.rec.pkt
-		c.follow(s, x)
+		if g != nil {
+			g.packets++
+		}
+		c.pass(&r)
+		c.follow(&r)
 		if c.packets == 1 || s.rec.flags&(FlagFIN|FlagRST) != 0 {
 			t.schedule(i, c)
 		}
@@ -209,40 +219,11 @@ func (t *Tracker) log(i uint32, s *arrival, x int, extra uint8) {
 		t.note(i, s)
 	}
 	switch {
-	case c.long():
-		m := t.long[c.head]
-		if own {
-			m.packets++
-		}
-		if t.teller.crossings != nil {
-			x := t.crossing
-			x.alone = x.Assumed // a long log is not told a second time
-			m.crossing = append(m.crossing, x)
-		}
-		m.add(&r)
-		if len(m.recs) >= 2*t.o.LogLimit {
-			m.trim()
-		}
-	case int(c.units) >= 2*t.o.LogLimit-otherBlock: // before a machine would forget anything
-		t.lengthen(c)
+	case g == nil && (int(c.packets) >= 2*t.o.LogLimit-1 || c.logged >= mostLogged): // before a machine would forget anything
+		t.lengthen(i, c)
+	case g != nil && c.logged >= longPiece:
+		t.digest(c, g)
 	}
-}
-
-// lengthen moves a connection's log into a machine of its own.
-func (t *Tracker) lengthen(c *conn) {
-	var n uint32
-	if free := len(t.longFree); free > 0 {
-		n = t.longFree[free-1]
-		t.longFree = t.longFree[:free-1]
-	} else {
-		n = uint32(len(t.long))
-		t.long = append(t.long, new(machine))
-	}
-	t.teller.gather(c, t.logs.view())
-	t.teller.feed(t.long[n], c)
-	t.forgetCrossings(c)
-	t.logs.release(c)
-	c.head, c.tail, c.units = n, 0, unitsLong
 }
 
 // near reports that a sequence number may follow end soon: at most ahead bytes

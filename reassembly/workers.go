@@ -1,6 +1,9 @@
 package reassembly
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // Parallel has retired connections worked out by several goroutines.
 type Parallel struct {
@@ -26,19 +29,20 @@ type workers struct {
 	idle    chan *job
 	now     *job // being filled
 	ended   sync.WaitGroup
+	fetched atomic.Uint64
 }
 
 // job is a run of retired connections.
 type job struct {
 	list  []leaving
-	freed [blockClasses][]uint32 // blocks of their logs
+	freed []uint32 // blocks of their logs
 	batch any
 	done  chan struct{}
 }
 
 const (
-	jobLen        = 64 // connections a job
-	jobsPerWorker = 4
+	jobLen        = 128 // connections a job
+	jobsPerWorker = 32
 )
 
 func newWorkers(t *Tracker) *workers {
@@ -59,17 +63,22 @@ func newWorkers(t *Tracker) *workers {
 func (w *workers) work(t *Tracker) {
 	own := teller{o: &t.o}
 	take := w.p.Worker()
+	fetched := uint64(0)
+	defer func() { w.fetched.Add(fetched) }()
 	for j := range w.jobs {
+		if n := len(j.list); n > 0 {
+			fetched += j.list[n-1].logs.fetch(j.list)
+		}
 		for i := range j.list {
 			r := &j.list[i]
-			l := own.tell(r)
-			take(l, j.batch)
-			own.recycle(l)
-			if r.long == nil {
-				r.logs.blocks(&r.c, func(class int, block uint32, _ []packed) {
-					j.freed[class] = append(j.freed[class], block)
-				})
+			if r.piece {
+				own.takePiece(r)
+			} else {
+				l := own.tell(r)
+				take(l, j.batch)
+				own.recycle(l)
 			}
+			j.freed = r.logs.list(&r.c, j.freed)
 		}
 		j.done <- struct{}{}
 	}
@@ -88,10 +97,15 @@ func (w *workers) emit() {
 func (w *workers) add(t *Tracker, r leaving) {
 	w.now.list = append(w.now.list, r)
 	if len(w.now.list) == jobLen {
-		w.send()
-		w.now = <-w.idle
-		w.now.reclaim(t)
+		w.flush(t)
 	}
+}
+
+// flush gives the workers what there is.
+func (w *workers) flush(t *Tracker) {
+	w.send()
+	w.now = <-w.idle
+	w.now.reclaim(t)
 }
 
 func (w *workers) send() {
@@ -101,13 +115,11 @@ func (w *workers) send() {
 
 // reclaim gives back what a job's connections held.
 func (j *job) reclaim(t *Tracker) {
-	for class := range j.freed {
-		t.logs.free[class] = append(t.logs.free[class], j.freed[class]...)
-		j.freed[class] = j.freed[class][:0]
-	}
+	t.logs.free = append(t.logs.free, j.freed...)
+	j.freed = j.freed[:0]
 	for i := range j.list {
-		if r := &j.list[i]; r.long != nil {
-			t.freeLong(r.c.head)
+		if r := &j.list[i]; !r.piece {
+			t.freeLong(r.links.long)
 		}
 	}
 	clear(j.list)

@@ -1,0 +1,112 @@
+package reassembly
+
+import (
+	"runtime"
+	"sync/atomic"
+)
+
+// This file: connections too long for a plain log. A machine of their own takes
+// their log bit by bit and forgets what is old. Where there are workers, they
+// have it do so: the Tracker only hands them the bits.
+
+// long is the machine of a long connection.
+type long struct {
+	m       machine
+	packets uint64        // of the connection's own
+	given   uint32        // pieces of the log handed out; the Tracker's alone
+	taken   atomic.Uint32 // pieces that the machine has taken
+}
+
+const (
+	longPiece    = 1024 // bytes of a long connection's log go to its machine at a time
+	machinesKept = 64   // free machines that keep their memory
+)
+
+// longOf is the machine of a long connection, nil of any other.
+func (t *Tracker) longOf(c *conn) *long { return t.long[t.links[c.links].long] }
+
+// lengthen gives connection i a machine of its own.
+func (t *Tracker) lengthen(i uint32, c *conn) {
+	var n uint32
+	if free := len(t.longFree); free > 0 {
+		n = t.longFree[free-1]
+		t.longFree = t.longFree[:free-1]
+	} else {
+		n = uint32(len(t.long))
+		t.long = append(t.long, new(long))
+	}
+	t.linksOf(i).long = n
+	g := t.long[n]
+	g.packets, g.given = uint64(c.packets), 0
+	g.taken.Store(0)
+	t.digest(c, g)
+}
+
+// freeLong gives back machine n, if it is one.
+func (t *Tracker) freeLong(n uint32) {
+	if n == 0 {
+		return
+	}
+	if len(t.longFree) >= machinesKept {
+		t.long[n] = new(long)
+	}
+	t.longFree = append(t.longFree, n)
+}
+
+// digest has g take the log of its connection, which begins a new one.
+func (t *Tracker) digest(c *conn, g *long) {
+	piece := leaving{c: *c, long: g, turn: g.given, logs: t.logs.view(), piece: true}
+	g.given++
+	if t.workers != nil {
+		t.workers.add(t, piece)
+	} else {
+		t.teller.takePiece(&piece)
+		t.forgetCrossings(c)
+		t.logs.release(c)
+	}
+	t.logs.restart(c)
+}
+
+// settle returns when the machine of long connection i has all of its log.
+func (t *Tracker) settle(c *conn, g *long) {
+	t.digest(c, g)
+	if t.workers != nil {
+		t.workers.flush(t)
+		g.await(g.given)
+	}
+}
+
+// await returns when g has taken so many pieces.
+func (g *long) await(pieces uint32) {
+	for g.taken.Load() != pieces {
+		runtime.Gosched() // whoever takes the one before is at it
+	}
+}
+
+// takePiece has the machine of a long connection take a piece of its log.
+func (t *teller) takePiece(r *leaving) {
+	g := r.long
+	g.await(r.turn)
+	t.gather(&r.c, r.logs)
+	if r.turn == 0 {
+		t.feed(&g.m, &r.c)
+	} else {
+		for x := range t.opts {
+			if t.opts[x] != (synOptions{}) {
+				g.m.opts[x] = t.opts[x]
+			}
+		}
+		for i := range t.scratch {
+			g.m.take(&t.scratch[i])
+		}
+	}
+	g.taken.Add(1)
+}
+
+// take is add for a connection of any length.
+func (m *machine) take(r *rec) {
+	m.add(r)
+	if len(m.recs) >= 2*m.o.LogLimit {
+		m.trim()
+	}
+}
