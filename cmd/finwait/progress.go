@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/finwait/finwait/capture"
 	"github.com/finwait/finwait/report"
 )
 
@@ -15,8 +14,12 @@ const (
 	progressEvery = 200 * time.Millisecond
 )
 
+// measured tells how many bytes of how many were read; in all -1 if that is not
+// known. Any goroutine may ask.
+type measured interface{ Bytes() (read, total int64) }
+
 // showProgress begins to tell, and returns what ends it and takes the line away.
-func (r *reading) showProgress(in *capture.Reader, o *report.Options, out *output) (stop func()) {
+func (r *reading) showProgress(in measured, o *report.Options, out *output) (stop func()) {
 	width, terminal := isTerminal(r.err)
 	// Lines of a report that appear meanwhile would be mixed with it.
 	_, mixed := isTerminal(out.target())

@@ -85,6 +85,7 @@ func (w *showing) run(cmd *cobra.Command, args []string) error {
 	if err := start(cmd, args); err != nil {
 		return err
 	}
+	defer closePoints(w.points)
 	core, err := w.tracker()
 	if err != nil {
 		return err

@@ -2,7 +2,9 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -28,8 +30,8 @@ const (
 
 func (t *tapFlags) register(c *cobra.Command) {
 	f := c.Flags()
-	f.StringArrayVar(&t.clientSide, "client-side", nil, "with --server-side: the capture taken on the clients' host, a `FILE` or directory (repeatable: rotated files)")
-	f.StringArrayVar(&t.serverSide, "server-side", nil, "the capture taken on the servers' host, a `FILE` or directory: both are told as one story")
+	f.StringArrayVar(&t.clientSide, "client-side", nil, "with --server-side: the capture taken on the clients' host, a `FILE`, a directory, or - for standard input (repeatable: rotated files)")
+	f.StringArrayVar(&t.serverSide, "server-side", nil, "the capture taken on the servers' host, a `FILE`, a directory, or -: both are told as one story")
 	f.StringArrayVar(&t.tap, "tap", nil, "`NAME=FILE`: a capture taken between both ends; several in their order from the clients to the servers (repeatable)")
 }
 
@@ -43,6 +45,9 @@ type point struct {
 	paths []string
 	first int // number of its first file, from 0
 	last  *tapSource
+	kept  *os.File // what a path of "-" reads, since captures are read twice
+	size  int64    // of kept
+	pipe  string   // the named pipe that kept was read from, in place of "-"
 }
 
 // points reads the flags.
@@ -77,12 +82,110 @@ func (t *tapFlags) points() ([]*point, error) {
 	case len(list) > pair.MaxTaps:
 		return nil, usagef("captures of %d points: %d is the most", len(list), pair.MaxTaps)
 	}
+	stdin := 0
 	for _, p := range list {
-		if countStdin(p.paths) > 0 {
-			return nil, usagef("captures of several points are read twice, and standard input can be read only once: write it to a file first")
+		n := countStdin(p.paths)
+		for i, path := range p.paths {
+			if path != "-" && readOnce(path) {
+				p.pipe, p.paths[i] = path, "-"
+				n++
+			}
+		}
+		if p.pipe == "" {
+			stdin += n
+		}
+		if n > 1 || stdin > 1 {
+			return nil, usagef("one capture of each point can be standard input or a pipe, and standard input (-) can be read only once")
 		}
 	}
 	return list, nil
+}
+
+// reader opens the point's captures anew.
+func (p *point) reader() (*capture.Reader, error) {
+	var o capture.Options
+	if p.kept != nil {
+		o.Stdin = io.NewSectionReader(p.kept, 0, p.size)
+	}
+	return capture.Open(p.paths, o)
+}
+
+// keep copies what can be read only once to a temporary file. A signal ends it.
+func (p *point) keep(stdin io.Reader, stop *interrupts) error {
+	if p.kept != nil || countStdin(p.paths) == 0 {
+		return nil
+	}
+	if p.pipe != "" {
+		f, err := os.Open(p.pipe)
+		if err != nil {
+			return &statusError{statusInput, err.Error()}
+		}
+		stdin = f
+	} else if stdin == nil {
+		stdin = os.Stdin
+	}
+	file, err := os.CreateTemp("", "finwait-tap-*")
+	if err != nil {
+		return fmt.Errorf("a capture that can be read only once needs a temporary file: %w", err)
+	}
+	// Without a name it cannot be left behind; where the system does not allow
+	// that, close removes it.
+	_ = os.Remove(file.Name())
+	type result struct {
+		n   int64
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		n, err := io.Copy(file, stdin)
+		done <- result{n, err}
+	}()
+	select {
+	case r := <-done:
+		p.kept, p.size = file, r.n
+		if r.err != nil {
+			return fmt.Errorf("keeping a capture that can be read only once: %w", r.err)
+		}
+		return nil
+	case <-stop.done:
+		// The copy may hang in its read: the file goes with the process.
+		return &statusError{128 + signalNumber(stop.signal()), fmt.Sprintf("%v: nothing had been read", stop.signal())}
+	}
+}
+
+// files are the point's captures, by the names that were given.
+func (p *point) files() []capture.FileInfo {
+	list := slices.Clone(p.last.in.Files())
+	for i := range list {
+		if p.pipe != "" && list[i].Path == "-" {
+			list[i].Path = p.pipe
+		}
+	}
+	return list
+}
+
+// bytes is what one pass over the point's captures reads.
+func (p *point) bytes(files []capture.FileInfo) (n int64) {
+	n = p.size
+	for i := range files {
+		n += max(files[i].Size, 0)
+	}
+	return n
+}
+
+// close lets go what was kept.
+func (p *point) close() {
+	if p.kept != nil {
+		closeQuietly(p.kept)
+		_ = os.Remove(p.kept.Name()) // mostly gone already
+		p.kept = nil
+	}
+}
+
+func closePoints(list []*point) {
+	for _, p := range list {
+		p.close()
+	}
 }
 
 // tapSource gives the segments of one point to package pair.
@@ -94,8 +197,8 @@ type tapSource struct {
 	frame   capture.Frame
 }
 
-func (p *point) open(stop *interrupts) (pair.Source, error) {
-	in, err := capture.Open(p.paths, capture.Options{})
+func (p *point) open(stop *interrupts) (*tapSource, error) {
+	in, err := p.reader()
 	if err != nil {
 		return nil, err
 	}

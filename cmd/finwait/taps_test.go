@@ -403,7 +403,7 @@ func TestOddTaps(t *testing.T) {
 		{"one file twice", []string{"--client-side", a, "--server-side", a}, statusUsage, "at one point"},
 		{"one side only", []string{"--client-side", a}, statusUsage, "two points at least"},
 		{"a file beside them", []string{"--client-side", a, "--server-side", b, a}, statusUsage, "belongs to no point"},
-		{"standard input", []string{"--client-side", "-", "--server-side", b}, statusUsage, "only once"},
+		{"standard input", []string{"--client-side", "-", "--server-side", "-"}, statusUsage, "only once"},
 		{"no name", []string{"--tap", a, "--server-side", b}, statusUsage, "is not NAME=FILE"},
 		{"a name twice", []string{"--client-side", a, "--tap", "server=" + b, "--server-side", b}, statusUsage, "is the name of --server-side"},
 		{"packets chosen before they are paired", []string{"--client-side", a, "--server-side", b, "--vlan", "7"}, statusUsage, "before they are chosen"},

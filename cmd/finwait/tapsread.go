@@ -2,7 +2,10 @@ package main
 
 import (
 	"errors"
+	"io"
 	"math"
+	"sync"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -17,12 +20,15 @@ import (
 
 // pairing is one run over captures of several points.
 type pairing struct {
-	points []*point
-	choice *filter
-	stop   *interrupts
-	wanted func(*reassembly.Segment) bool // nil: all packets
-	plan   *pair.Plan
-	stats  pair.Stats
+	points   []*point
+	choice   *filter
+	in       io.Reader // standard input
+	stop     *interrupts
+	wanted   func(*reassembly.Segment) bool // nil: all packets
+	workers  int                            // above 1: several goroutines
+	progress progress
+	plan     *pair.Plan
+	stats    pair.Stats
 }
 
 // survey opens the captures for the first time and finds out how they go together.
@@ -30,14 +36,18 @@ func (p *pairing) survey() error {
 	var taps []pair.Tap
 	files := 0
 	for _, point := range p.points {
-		in, err := capture.Open(point.paths, capture.Options{})
+		if err := point.keep(p.in, p.stop); err != nil {
+			return err
+		}
+		in, err := point.reader()
 		if err != nil {
 			return err
 		}
 		point.first = files
 		files += len(in.Files())
+		p.progress.expect(2 * point.bytes(in.Files()))
 		closeQuietly(in)
-		taps = append(taps, pair.Tap{Name: point.name, Own: point.own, Open: func() (pair.Source, error) { return point.open(p.stop) }})
+		taps = append(taps, pair.Tap{Name: point.name, Own: point.own, Open: func() (pair.Source, error) { return p.open(point) }})
 	}
 	plan, err := pair.Survey(taps, pair.Options{})
 	if errors.Is(err, pair.ErrSamePoint) {
@@ -45,6 +55,19 @@ func (p *pairing) survey() error {
 	}
 	p.plan = plan
 	return err
+}
+
+// open begins a pass over the captures of a point.
+func (p *pairing) open(point *point) (pair.Source, error) {
+	source, err := point.open(p.stop)
+	if err != nil {
+		return nil, err
+	}
+	p.progress.begin(source.in)
+	if p.workers > 1 {
+		return readAhead(source), nil
+	}
+	return source, nil
 }
 
 // inputs are the files of all points.
@@ -71,19 +94,35 @@ func (c picked) AddCrossing(s *reassembly.Segment, x reassembly.Crossing) {
 
 // run reads to the end of the captures, or until it is interrupted.
 func (p *pairing) run(o reassembly.Options, w sink) error {
-	var failed error // of the report; the tracker has no use for it
+	var failed atomic.Pointer[error] // of the report; the tracker has no use for it
 	o.Emit = func(l *reassembly.Lifecycle) {
-		if failed == nil {
-			failed = w.Add(l)
+		if failed.Load() == nil {
+			if err := w.Add(l); err != nil {
+				failed.Store(&err)
+			}
 		}
 	}
+	unwritten := func() error {
+		if err := failed.Load(); err != nil {
+			return *err
+		}
+		return nil
+	}
 	t := reassembly.NewTracker(o)
+	var to pair.Sink = picked{t, p.choice, p.wanted}
 	var err error
-	if p.stats, err = p.plan.Merge(picked{t, p.choice, p.wanted}, func() error { return failed }); err != nil {
+	if p.workers > 1 {
+		h := handOver(to)
+		p.stats, err = p.plan.Merge(h, unwritten)
+		h.close()
+	} else {
+		p.stats, err = p.plan.Merge(to, unwritten)
+	}
+	if err != nil {
 		return err
 	}
 	t.Close()
-	return failed
+	return unwritten()
 }
 
 // trace sums up the captures themselves.
@@ -95,7 +134,7 @@ func (p *pairing) trace() report.Trace {
 	}
 	out := quality.Of(&sum)
 	for _, point := range p.points {
-		quality.AddFiles(&out, point.first+1, point.last.in.Files())
+		quality.AddFiles(&out, point.first+1, point.files())
 	}
 	out.Interrupted = p.stop.stopped()
 	return report.Trace{Start: p.stats.First, End: p.stats.Last, Quality: out}
@@ -110,7 +149,7 @@ func (p *pairing) told() (out []report.Point) {
 		if t.Own != reassembly.None {
 			told.Host = report.SideName(t.Own.String())
 		}
-		for i := range point.last.in.Files() {
+		for i := range point.files() {
 			told.Files = append(told.Files, point.first+i+1)
 		}
 		if c := &t.Clock; c.Forward+c.Backward > 0 {
@@ -142,9 +181,16 @@ func (r *reading) crossings(cmd *cobra.Command, paths []string, core reassembly.
 	if err := refuseEarly(cmd); err != nil {
 		return err
 	}
-	p := &pairing{points: points, choice: choice, stop: listen()}
+	defer closePoints(points)
+	p := &pairing{points: points, choice: choice, in: r.in, stop: listen(), workers: r.workers}
 	r.stop = p.stop
 	defer r.stop.close()
+	told := &output{to: r.streams.out}
+	if r.output != "" {
+		told.to = io.Discard
+	}
+	stopProgress := sync.OnceFunc(r.showProgress(&p.progress, &form, told))
+	defer stopProgress()
 	if err := p.survey(); err != nil {
 		return err
 	}
@@ -164,7 +210,9 @@ func (r *reading) crossings(cmd *cobra.Command, paths []string, core reassembly.
 		return err
 	}
 	defer w.Abort()
-	if err := p.run(core, w); err != nil {
+	err = p.run(core, w)
+	stopProgress()
+	if err != nil {
 		return err
 	}
 	trace := p.trace()
@@ -196,7 +244,7 @@ func refuseEarly(cmd *cobra.Command) error {
 // files are those of all points, in the order of their numbers.
 func files(points []*point) (list []capture.FileInfo) {
 	for _, point := range points {
-		list = append(list, point.last.in.Files()...)
+		list = append(list, point.files()...)
 	}
 	return list
 }

@@ -43,7 +43,8 @@ func (f emitted) Add(l *reassembly.Lifecycle) error {
 // cross is a pass over the captures of all points that gives the segments to a
 // tracker, as track does with those of one.
 func (w *showing) cross(o reassembly.Options, wanted func(*reassembly.Segment) bool) error {
-	p := &pairing{points: w.points, choice: w.choice, stop: w.stop, wanted: wanted}
+	p := &pairing{points: w.points, choice: w.choice, in: w.in, stop: w.stop, wanted: wanted, workers: w.workers}
+	defer w.showProgress(&p.progress, &report.Options{Format: report.JSON}, &output{to: w.out})()
 	if err := p.survey(); err != nil {
 		return err
 	}

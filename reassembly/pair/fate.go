@@ -34,6 +34,10 @@ func (m *merger) forget(p *packet) {
 		return
 	}
 	drop := func(list []*packet) []*packet {
+		if len(list) > 0 && list[0] == p { // as nearly always: the oldest goes first
+			list[0] = nil
+			return list[1:]
+		}
 		if i := slices.Index(list, p); i >= 0 {
 			return slices.Delete(list, i, i+1)
 		}
@@ -152,8 +156,8 @@ func (m *merger) emitMissed(p *packet) {
 		return
 	}
 	var first []*packet
-	for n, q := range p.flow.lone {
-		if n > maxPieces {
+	for n, q := range p.flow.since(p.first) { // what came before p was sent has gone already
+		if n > maxPieces || q.first > p.seen[to].at {
 			break
 		}
 		if q.sender == p.sender && !q.emitted && q.seen[own].pos == 0 && q.seen[to].pos != 0 && q.seen[to].pos < p.seen[to].pos &&

@@ -12,6 +12,13 @@ import (
 // captures, which the wire and the receiver cut otherwise. Then no packet has its
 // like, but the bytes have.
 
+// since gives the packets under way that were first seen at a time or later. They
+// stand in the order of first sight.
+func (f *flow) since(at int64) []*packet {
+	n, _ := slices.BinarySearchFunc(f.lone, at, func(p *packet, at int64) int { return cmp.Compare(p.first, at) })
+	return f.lone[n:]
+}
+
 // maxPieces bounds how many packets of a flow one is held against.
 const maxPieces = 8192
 
@@ -20,7 +27,7 @@ const maxPieces = 8192
 // the last of them, and the pieces are no packets of their own.
 func (m *merger) recut(p *packet, from, to int) {
 	var pieces []*packet
-	for n, q := range p.flow.lone {
+	for n, q := range p.flow.since(p.first - m.slack(from, to)) {
 		if n > maxPieces {
 			break
 		}
