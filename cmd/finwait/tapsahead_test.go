@@ -73,7 +73,9 @@ func TestTapsFromPipes(t *testing.T) {
 		return out.String()
 	}
 	want := report(nil, "read", "--client-side", client, "--server-side", server, "--format", "ndjson")
-	named := func(old, name string) string { return strings.Replace(want, `"name":"`+old+`"`, `"name":"`+name+`"`, 1) }
+	named := func(old, name string) string {
+		return strings.Replace(want, `"name":"`+old+`"`, `"name":"`+name+`"`, 1)
+	}
 	if got := report(bytesOf(server), "read", "--client-side", client, "--server-side", "-", "--format", "ndjson"); got != named(server, "-") {
 		t.Errorf("from standard input: %s", got)
 	}
