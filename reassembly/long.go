@@ -1,9 +1,6 @@
 package reassembly
 
-import (
-	"runtime"
-	"sync/atomic"
-)
+import "sync"
 
 // This file: connections too long for a plain log. A machine of their own takes
 // their log bit by bit and forgets what is old. Where there are workers, they
@@ -12,15 +9,24 @@ import (
 // long is the machine of a long connection.
 type long struct {
 	m       machine
-	packets uint64        // of the connection's own
-	given   uint32        // pieces of the log handed out; the Tracker's alone
-	taken   atomic.Uint32 // pieces that the machine has taken
+	packets uint64 // of the connection's own
+	given   uint32 // pieces of the log handed out; the Tracker's alone
+
+	mu    sync.Mutex
+	more  *sync.Cond
+	taken uint32 // pieces that the machine has taken
 }
 
 const (
 	longPiece    = 1024 // bytes of a long connection's log go to its machine at a time
 	machinesKept = 64   // free machines that keep their memory
 )
+
+func newLong() *long {
+	g := new(long)
+	g.more = sync.NewCond(&g.mu)
+	return g
+}
 
 // longOf is the machine of a long connection, nil of any other.
 func (t *Tracker) longOf(c *conn) *long { return t.long[t.links[c.links].long] }
@@ -33,12 +39,11 @@ func (t *Tracker) lengthen(i uint32, c *conn) {
 		t.longFree = t.longFree[:free-1]
 	} else {
 		n = uint32(len(t.long))
-		t.long = append(t.long, new(long))
+		t.long = append(t.long, newLong())
 	}
 	t.linksOf(i).long = n
 	g := t.long[n]
-	g.packets, g.given = uint64(c.packets), 0
-	g.taken.Store(0)
+	g.packets, g.given, g.taken = uint64(c.packets), 0, 0
 	t.digest(c, g)
 }
 
@@ -48,7 +53,7 @@ func (t *Tracker) freeLong(n uint32) {
 		return
 	}
 	if len(t.longFree) >= machinesKept {
-		t.long[n] = new(long)
+		t.long[n] = newLong()
 	}
 	t.longFree = append(t.longFree, n)
 }
@@ -78,9 +83,11 @@ func (t *Tracker) settle(c *conn, g *long) {
 
 // await returns when g has taken so many pieces.
 func (g *long) await(pieces uint32) {
-	for g.taken.Load() != pieces {
-		runtime.Gosched() // whoever takes the one before is at it
+	g.mu.Lock()
+	for g.taken != pieces {
+		g.more.Wait() // whoever takes the one before is at it
 	}
+	g.mu.Unlock()
 }
 
 // takePiece has the machine of a long connection take a piece of its log.
@@ -100,7 +107,10 @@ func (t *teller) takePiece(r *leaving) {
 			g.m.take(&t.scratch[i])
 		}
 	}
-	g.taken.Add(1)
+	g.mu.Lock()
+	g.taken++
+	g.mu.Unlock()
+	g.more.Broadcast()
 }
 
 // take is add for a connection of any length.

@@ -112,6 +112,9 @@ func (m *machine) classify(i int32, s, p *sender) {
 // capture (duplicateFrame) or delivered twice by the network (networkDuplicate).
 func (m *machine) sameFrame(i int32) int32 {
 	r, k := &m.recs[i], &m.marks[i]
+	if m.firstSeen(r, k) {
+		return -1
+	}
 	for j := i - 1; j >= 0 && i-j <= 64; j-- {
 		o := &m.recs[j]
 		if o.bits&(recNext|recOld|recICMP) != 0 || o.side() != r.side() || o.seq != r.seq || o.ack != r.ack ||
@@ -138,6 +141,19 @@ func (m *machine) sameFrame(i int32) int32 {
 		return j
 	}
 	return -1
+}
+
+// firstSeen: by what its sender had reached before it, a segment cannot have
+// been seen already.
+func (m *machine) firstSeen(r *rec, k *mark) bool {
+	s := &m.snd[r.side()]
+	switch {
+	case r.flags&(FlagSYN|FlagRST) != 0:
+		return false
+	case r.span() > 0 && !seqnum.Less(r.seq, s.end), k.tsNew:
+		return true
+	}
+	return r.bits&recTS != 0 && r.tsval == s.tsMax && r.flags&FlagACK != 0 && s.hasAck && seqnum.Less(s.ack, r.ack)
 }
 
 // sameBytes: two frames that only differ by when they were captured.

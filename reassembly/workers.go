@@ -42,7 +42,7 @@ type job struct {
 
 const (
 	jobLen        = 128 // connections a job
-	jobsPerWorker = 32
+	jobsPerWorker = 16
 )
 
 func newWorkers(t *Tracker) *workers {
