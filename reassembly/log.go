@@ -23,23 +23,43 @@ type logs struct {
 	free   []uint32 // blocks given back
 }
 
-// write appends bytes to c's log.
-func (l *logs) write(c *conn, b []byte) {
-	for len(b) > 0 {
-		at := int(c.logged) % blockLen
-		if at == 0 {
-			n := l.block()
-			if c.logged == 0 {
-				c.head = n
-			} else {
-				l.blocks.at(c.tail).next = n
-			}
-			c.tail = n
+// write appends an entry to c's log.
+func (l *logs) write(c *conn, w *logWriter) {
+	at, n := int(c.logged)%blockLen, w.end()
+	if at == 0 {
+		l.extend(c)
+	}
+	if at+(n+7)/8*8 <= blockLen {
+		b := l.blocks.at(c.tail).data[at:]
+		for i := range (n + 7) / 8 {
+			binary.LittleEndian.PutUint64(b[8*i:], w.words[i])
 		}
+		c.logged += uint16(n)
+		return
+	}
+	var all [8 * entryWords]byte
+	for i := range (n + 7) / 8 {
+		binary.LittleEndian.PutUint64(all[8*i:], w.words[i])
+	}
+	for b := all[:n]; ; l.extend(c) {
 		n := copy(l.blocks.at(c.tail).data[at:], b)
 		c.logged += uint16(n)
-		b = b[n:]
+		if b = b[n:]; len(b) == 0 {
+			return
+		}
+		at = 0
 	}
+}
+
+// extend adds a block to c's log.
+func (l *logs) extend(c *conn) {
+	b := l.block()
+	if c.logged == 0 {
+		c.head = b
+	} else {
+		l.blocks.at(c.tail).next = b
+	}
+	c.tail = b
 }
 
 func (l *logs) block() uint32 {
@@ -139,16 +159,34 @@ func (r *logReader) number(n int) uint64 {
 	return x & (1<<(8*n) - 1)
 }
 
-// logWriter puts the bytes of one entry together.
+// logWriter puts the bytes of one entry together, eight at a time: what was
+// stored in small pieces a processor is slow to load as a large one.
 type logWriter struct {
-	b [mostEntry + 8]byte
-	n int
+	words [entryWords]uint64
+	n     int    // words that are full
+	last  uint64 // the bytes behind them
+	k     int    // how many these are
 }
 
-// number puts the low n bytes of x, at most 8.
+const entryWords = (mostEntry + 7) / 8
+
+// number puts x, which has n bytes, 1 to 8.
 func (w *logWriter) number(x uint64, n int) {
-	binary.LittleEndian.PutUint64(w.b[w.n:], x)
-	w.n += n
+	w.last |= x << (8 * w.k)
+	if w.k += n; w.k >= 8 {
+		w.words[w.n] = w.last
+		w.n++
+		w.k -= 8
+		w.last = x >> (8 * (n - w.k))
+	}
+}
+
+// end puts the last bytes to the others and gives the number of all.
+func (w *logWriter) end() int {
+	if w.k > 0 {
+		w.words[w.n] = w.last
+	}
+	return 8*w.n + w.k
 }
 
 // bytesOf is how many bytes a number takes.

@@ -36,7 +36,7 @@ const (
 	context    = 14 << logFlags // no entry but that of setContext
 	asItIs     = 3              // of time and packet
 	bothTS     = 3
-	mostEntry  = 2 + 8 + 8 + 4 + 4 + 4 + 4 + 8 + 1 + 2 + 2 + 16 + 4
+	mostEntry  = 2 + 8 + 8 + 4 + 4 + 4 + 4 + 8 + 1 + 2 + 2 + 16 + 4 // bytes; the least is 8
 	mostLogged = 1<<16 - 1 - 2*mostEntry
 )
 
@@ -83,7 +83,7 @@ func code(x uint64, sizes *[4]int) uint64 {
 func (l *logs) add(c *conn, r *rec, own bool, opts synOptions) {
 	x := r.side()
 	d, p := &c.side[x], &c.side[1-x]
-	w := logWriter{n: 2}
+	w := logWriter{k: 2}
 	head, second, more := uint64(x), uint64(0), uint64(0)
 
 	after, packet := uint64(r.at-c.last), uint64(r.pkt-c.lastPkt)
@@ -128,9 +128,11 @@ func (l *logs) add(c *conn, r *rec, own bool, opts synOptions) {
 		}
 	}
 
-	k = code(uint64(r.len), &lengthBytes)
-	second |= k << logLength
-	w.number(uint64(r.len), lengthBytes[k])
+	if r.len != 0 {
+		k = code(uint64(r.len), &lengthBytes)
+		second |= k << logLength
+		w.number(uint64(r.len), lengthBytes[k])
+	}
 	if r.bits&recTS != 0 {
 		step := r.tsval - d.ts
 		switch {
@@ -167,8 +169,8 @@ func (l *logs) add(c *conn, r *rec, own bool, opts synOptions) {
 			w.number(uint64(opts.mss)|uint64(opts.scale)<<16|uint64(opts.flags)<<24, 4)
 		}
 	}
-	w.b[0], w.b[1] = uint8(head), uint8(second)
-	l.write(c, w.b[:w.n])
+	w.words[0] |= head | second<<8
+	l.write(c, &w)
 }
 
 // setContext notes in c's log what does not follow from it.
@@ -183,7 +185,7 @@ func (l *logs) setContext(c *conn) {
 		w.number(uint64(d.bits&csEnd), 1)
 		w.number(uint64(d.ts), 4)
 	}
-	l.write(c, w.b[:w.n])
+	l.write(c, &w)
 }
 
 // adopt takes the recs cited of the next incarnation in c's log for c's own.
