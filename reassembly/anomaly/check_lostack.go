@@ -103,6 +103,10 @@ func checkFinalACK(c *reassembly.Case) []reassembly.Finding {
 				return fmt.Sprintf("The last ACK of the close (%s) was lost on the path: %s later the %s sent its FIN again (%s), still in LAST-ACK.",
 					pkt(l.Carriers[0]), span(l.After), l.Side, pkt(l.Copy))
 			}
+			if l.Where == reassembly.AtReceiver {
+				return fmt.Sprintf("The last ACK of the close (%s) reached the %s, but %s later that sent its FIN again (%s): its host did not take the ACK, or not yet.",
+					pkt(l.Carriers[0]), l.Side, span(l.After), pkt(l.Copy))
+			}
 			if l.Where == reassembly.AfterTap {
 				return fmt.Sprintf("The last ACK of the close (%s) passed the tap, but %s later the %s sent its FIN again (%s): it was still in LAST-ACK.",
 					pkt(l.Carriers[0]), span(l.After), l.Side, pkt(l.Copy))
@@ -124,11 +128,13 @@ func checkACKLostAfter(c *reassembly.Case) []reassembly.Finding {
 				ack, what = "SYN-ACK", "its SYN"
 			}
 			n, fate, and := len(l.Carriers), "passed the tap", ", but"
-			if l.Where == reassembly.OnPath {
+			switch {
+			case l.Where == reassembly.AtReceiver:
+				fate = "reached it"
+			case l.Where == reassembly.OnPath && n > 1:
+				fate, and = "were lost on the path", ":"
+			case l.Where == reassembly.OnPath:
 				fate, and = "was lost on the path", ":"
-				if n > 1 {
-					fate = "were lost on the path"
-				}
 			}
 			head := fmt.Sprintf("The %s to the %s in %s %s", ack, l.Side, pkt(l.Carriers[0]), fate)
 			if n > 1 {

@@ -22,11 +22,11 @@ var lostACKRules = []Rule{
 	{
 		ID: "ack-lost-after-tap", Family: LostACK, Severity: reassembly.Warning,
 		RFC:   []string{"RFC 9293 3.10.7.4", "RFC 6298 5", "RFC 2883 4"},
-		Title: "An ACK passed the tap but did not reach its receiver",
+		Title: "An ACK was seen but did not reach its receiver",
 		Explanation: "An acknowledgment was seen, and later than a round trip after it the peer sent the acknowledged bytes " +
-			"again: the ACK was lost between the tap and the peer. Bytes count, not segments: a copy may be cut " +
-			"differently. Usual causes: loss or a full queue on that half of the path, a policer, a host that drops " +
-			"under load.",
+			"again: the ACK was lost between the tap and the peer, or, where several points were captured, between those " +
+			"that are named. Bytes count, not segments: a copy may be cut differently. Usual causes: loss or a full queue " +
+			"there, a policer, a host that drops under load.",
 		FalseAlarm: "A copy sooner than a round trip crossed the ACK: nothing was lost. A tail-loss probe or a broken stack " +
 			"can repeat bytes whose ACK arrived; a timestamp echo as new as the ACK's shows that.",
 		LookNext: "The loss is on the side of the peer, seen from the tap: move the tap that way to narrow it. An isolated " +
@@ -49,12 +49,12 @@ var lostACKRules = []Rule{
 	{
 		ID: "data-lost-after-tap", Family: LostACK, Severity: reassembly.Note,
 		RFC:   []string{"RFC 5681 3.2", "RFC 6675"},
-		Title: "Data passed the tap but did not reach its receiver",
+		Title: "Data was seen but did not reach its receiver",
 		Explanation: "A segment was seen, its receiver asked for it (a SACK hole, duplicate ACKs) or did not acknowledge it, " +
-			"and only its copy was acknowledged. Usual causes: congestion, a policer, a bad link behind the tap.",
+			"and only its copy was acknowledged. Usual causes: congestion, a policer, a bad link behind the tap or between the points that are named.",
 		FalseAlarm: "If the receiver then reports a D-SACK, the first copy had arrived: what was lost is an ACK. Reordering " +
 			"within a fraction of the round trip is no loss.",
-		LookNext: "The loss lies between the tap and the receiver. Count how many segments of the same moment share it: " +
+		LookNext: "The loss lies between the tap and the receiver, or between the points that are named. Count how many segments of the same moment share it: " +
 			"bursts speak for a full queue.",
 		Check: checkDataLost,
 	},
@@ -168,11 +168,12 @@ var lostACKRules = []Rule{
 	{
 		ID: "final-ack-lost", Family: LostACK, Severity: reassembly.Warning,
 		RFC:   []string{"RFC 9293 3.10.7.4, 3.6"},
-		Title: "The last ACK of the connection was lost behind the tap",
-		Explanation: "The ACK of the second FIN passed the tap, yet its receiver sent the FIN again more than a round trip " +
+		Title: "The last ACK of the connection was lost",
+		Explanation: "The ACK of the second FIN was sent, yet its receiver sent the FIN again more than a round trip " +
 			"later: it was still in LAST-ACK. The end in TIME-WAIT answers again and its 2MSL starts anew; this is " +
-			"what TIME-WAIT is for. Usual causes: loss between the tap and the end in LAST-ACK, a firewall that " +
-			"forgets a connection as soon as it has seen both FINs.",
+			"what TIME-WAIT is for. The finding says where it was lost: behind the tap, before it, or between two points " +
+			"of capture. Usual causes: loss on the way to the end in LAST-ACK, a firewall that forgets a connection as " +
+			"soon as it has seen both FINs.",
 		FalseAlarm: "A FIN that crossed the ACK is no sign. Two frames with the same IP-ID are one packet seen twice.",
 		LookNext: "An isolated case is repaired by TCP itself. If it happens at each close, suspect a stateful firewall " +
 			"that drops the last ACK. If the copy is answered by a RST, see time-wait-missing.",
