@@ -33,13 +33,15 @@ func (t *Tracker) expiry(c *conn) int64 {
 	return c.last + int64(t.o.IdleTimeout)
 }
 
-// established: both sides have sent something that is no SYN without ACK, or
-// the connection began before the capture.
+// established: a segment has passed that belongs to no handshake or ends one, or
+// the connection began before the capture. However often a SYN and a SYN-ACK are
+// sent again, the connection stays half-open: in a flood of SYNs from forged
+// addresses most are.
 func (c *conn) established() bool {
 	if c.side[0].bits&csSYN == 0 && c.side[1].bits&csSYN == 0 {
 		return true
 	}
-	return c.packets > 2 && (c.synAcked || (c.side[0].bits|c.side[1].bits)&csACK != 0)
+	return c.packets > 2 && (c.side[0].bits|c.side[1].bits)&csACK != 0
 }
 
 // expire retires what has been silent for too long, oldest expiry first.

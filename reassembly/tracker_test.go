@@ -120,7 +120,13 @@ func TestTimeouts(t *testing.T) {
 		close CloseKind
 		why   string
 	}{
-		"half-open":   {func(k *talk) { k.segment(ms, 1, true, FlagSYN, 0, 0, 0) }, DefaultHalfOpenTimeout, CloseTimeout, "half-open timeout"},
+		"half-open": {func(k *talk) { k.segment(ms, 1, true, FlagSYN, 0, 0, 0) }, DefaultHalfOpenTimeout, CloseTimeout, "half-open timeout"},
+		"half-open, sent again": {func(k *talk) {
+			for range 4 {
+				k.segment(time.Second, 1, true, FlagSYN, 0, 0, 0)
+				k.segment(ms, 1, false, FlagSYN|FlagACK, 0, 1, 0)
+			}
+		}, DefaultHalfOpenTimeout, CloseTimeout, "half-open timeout"},
 		"idle":        {func(k *talk) { k.open(1) }, DefaultIdleTimeout, CloseTimeout, "idle timeout"},
 		"half-closed": {func(k *talk) { k.open(1); k.segment(ms, 1, true, FlagFIN|FlagACK, 1, 1, 0) }, DefaultHalfClosedTimeout, CloseTimeout, "half-closed timeout"},
 		"closed":      {func(k *talk) { k.open(1); k.close(1, 1, 1) }, 2 * DefaultMSL, CloseFourWay, ""},
