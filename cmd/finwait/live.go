@@ -56,7 +56,7 @@ const liveExamples = `  finwait live -i eth0                        findings as 
   finwait live -i eth0 --metrics :9100 --quiet
   finwait live -i eth0 -w leak.pcapng --write-only findings --rotate 100M --keep 10`
 
-func newLive(s streams) *cobra.Command {
+func newLive(s streams, open func(capture.LiveOptions) (packetSource, error)) *cobra.Command {
 	f, l := new(flags), new(liveFlags)
 	c := &cobra.Command{
 		Use:   "live [flags] -i INTERFACE [FILTER WORDS...]",
@@ -91,7 +91,7 @@ interface goes away the report is given all the same, with exit status 3.`,
 				return err
 			}
 		}
-		return (&liveRun{flags: f, live: l, streams: s}).run()
+		return (&liveRun{flags: f, live: l, streams: s, open: open}).run()
 	}
 	return c
 }

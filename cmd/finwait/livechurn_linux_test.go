@@ -1,24 +1,36 @@
 package main
 
 import (
+	"bytes"
 	"container/heap"
-	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"math"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
+	"runtime/pprof"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
+
+	"github.com/finwait/finwait/capture"
 )
 
 // churnRate is how many connections a second TestChurn begins, about 9 packets
 // each, every one from a host that was not seen before.
-const churnRate = 300
+const (
+	churnRate    = 300
+	churnLasting = 200 // of them go on for ever
+)
 
 // TestChurn measures, and is run by hand (FINWAIT_CHURN=30m go test -timeout 0
 // -run Churn -v ./cmd/finwait): connections of every kind come and go, and the
@@ -56,7 +68,7 @@ func TestChurn(t *testing.T) {
 			}
 		}
 	}()
-	samples := watchMemory(t, r, duration)
+	samples := l.watchMemory(r, duration)
 	close(stop)
 	sent := <-done
 	r.patience = 5 * time.Minute // the report lists many connections
@@ -67,14 +79,27 @@ func TestChurn(t *testing.T) {
 	judgeMemory(t, samples, duration)
 }
 
-// memory is one sample of what the process holds.
+// memory is one sample of what the process holds, in MB but for the numbers.
 type memory struct {
 	at             time.Duration
-	anon, heap     float64 // MB: anonymous pages; what the last collection left
+	anon           float64 // all anonymous pages
+	pages          float64 // of them Go's heap, with what the collector has yet to sweep or to give back
+	mapped         float64 // the others: tables and logs outside the heap, what the runtime itself needs
+	heap           float64 // what the last collection left
 	threads, files int
 }
 
-func watchMemory(t *testing.T, r *running, duration time.Duration) (samples []memory) {
+// memoryParts are what one line is fitted to each.
+var memoryParts = []struct {
+	name  string
+	value func(memory) float64
+}{
+	{"RssAnon", func(s memory) float64 { return s.anon }}, {"pages of Go's heap", func(s memory) float64 { return s.pages }},
+	{"mapped outside it", func(s memory) float64 { return s.mapped }}, {"live heap", func(s memory) float64 { return s.heap }},
+}
+
+func (l *lab) watchMemory(r *running, duration time.Duration) (samples []memory) {
+	t := l.t
 	t.Helper()
 	begin := time.Now()
 	for time.Since(begin) < duration {
@@ -90,20 +115,66 @@ func watchMemory(t *testing.T, r *running, duration time.Duration) (samples []me
 		}
 		s := memory{at: time.Since(begin), files: len(files), anon: float64(number(t, string(status), `RssAnon:\s+(\d+) kB`)) / 1024,
 			threads: int(number(t, string(status), `Threads:\s+(\d+)`))}
+		s.pages = l.heapPages(r)
+		s.mapped = s.anon - s.pages
 		if m := regexp.MustCompile(`->(\d+) MB, \d+ MB goal`).FindAllStringSubmatch(r.said(), -1); m != nil {
 			if s.heap, err = strconv.ParseFloat(m[len(m)-1][1], 64); err != nil {
 				t.Fatal(err)
 			}
 		}
-		t.Logf("%5.0f s  RssAnon %7.1f MB  live heap %4.0f MB  %d threads  %d files", s.at.Seconds(), s.anon, s.heap, s.threads, s.files)
+		t.Logf("%5.0f s  RssAnon %7.1f MB: heap pages %7.1f, mapped %6.1f  live heap %4.0f MB  %d threads  %d files",
+			s.at.Seconds(), s.anon, s.pages, s.mapped, s.heap, s.threads, s.files)
 		samples = append(samples, s)
 	}
 	return samples
 }
 
+// heapPages is how many MB Go's heap has of the system, by the metrics that the
+// process serves; 0 if it serves none.
+func (l *lab) heapPages(r *running) (mb float64) {
+	l.t.Helper()
+	address := regexp.MustCompile(`metrics at http://([0-9.:]+)/`).FindStringSubmatch(r.said())
+	if address == nil {
+		return 0
+	}
+	l.in(l.server, func() {
+		// No http.Client: it would dial from another thread, which is not in the namespace.
+		c, err := net.Dial("tcp", address[1])
+		if err != nil {
+			l.t.Error(err)
+			return
+		}
+		defer c.Close()
+		fmt.Fprintf(c, "GET /metrics HTTP/1.0\r\n\r\n")
+		text, err := io.ReadAll(c)
+		if err != nil {
+			l.t.Error(err)
+			return
+		}
+		for _, part := range []struct {
+			name string
+			sign float64
+		}{{"sys", 1}, {"released", -1}} {
+			m := regexp.MustCompile(`(?m)^go_memstats_heap_` + part.name + `_bytes (\S+)$`).FindSubmatch(text)
+			if m == nil {
+				l.t.Errorf("no metric of the heap: %.300s", text)
+				return
+			}
+			n, err := strconv.ParseFloat(string(m[1]), 64)
+			if err != nil {
+				l.t.Error(err)
+			}
+			mb += part.sign * n / (1 << 20)
+		}
+	})
+	return mb
+}
+
 // judgeMemory fits a line to what came after the first ten minutes, in which
 // half-open connections, the tables of hosts and what is kept of connections
-// without a finding fill up, and holds the last third of that against the first.
+// without a finding fill up. Each must grow by less than 1 % an hour, or by less
+// than what lies within the doubt of the fit; and the last third must not be
+// above the first by 5 %, however large the doubt.
 func judgeMemory(t *testing.T, samples []memory, duration time.Duration) {
 	t.Helper()
 	settled := samples[:0:0]
@@ -112,24 +183,36 @@ func judgeMemory(t *testing.T, samples []memory, duration time.Duration) {
 			settled = append(settled, s)
 		}
 	}
-	if len(settled) < 6 {
+	if len(settled) < 3*memoryStretch {
 		t.Fatalf("only %d samples", len(settled))
 	}
-	for _, what := range []struct {
-		name  string
-		value func(memory) float64
-	}{{"RssAnon", func(s memory) float64 { return s.anon }}, {"live heap", func(s memory) float64 { return s.heap }}} {
-		third := len(settled) / 3
-		first, last := mean(settled[:third], what.value), mean(settled[len(settled)-third:], what.value)
-		slope, err := fit(settled, what.value)
-		t.Logf("%s: first third %.1f MB, last third %.1f MB, slope %.2f ± %.2f MB an hour", what.name, first, last, slope, 2*err)
-		if last > first*1.05 {
-			t.Errorf("%s grew from %.1f to %.1f MB", what.name, first, last)
+	for _, what := range memoryParts {
+		if verdict, ok := judgePart(settled, what.value); ok {
+			t.Logf("%s: %s", what.name, verdict)
+		} else {
+			t.Errorf("%s grows: %s", what.name, verdict)
 		}
 	}
 	if a, b := settled[0], settled[len(settled)-1]; b.files > a.files+2 || b.threads > a.threads+4 {
 		t.Errorf("files %d to %d, threads %d to %d", a.files, b.files, a.threads, b.threads)
 	}
+}
+
+// memoryStretch is how many samples are taken as one: those that follow each other
+// say nearly the same, and would make a fit look surer than it is.
+const memoryStretch = 6
+
+func judgePart(samples []memory, value func(memory) float64) (verdict string, ok bool) {
+	third := len(samples) / 3
+	first, last := mean(samples[:third], value), mean(samples[len(samples)-third:], value)
+	var hours, level []float64
+	for part := range slices.Chunk(samples, memoryStretch) {
+		hours = append(hours, mean(part, func(s memory) float64 { return s.at.Hours() }))
+		level = append(level, mean(part, value))
+	}
+	slope, err := fit(hours, level)
+	verdict = fmt.Sprintf("first third %.1f MB, last third %.1f MB, slope %+.1f ± %.1f MB an hour (%+.1f %%)", first, last, slope, 2*err, 100*slope/first)
+	return verdict, last <= first*1.05 && slope <= max(0.01*first, 2*err)
 }
 
 func mean(samples []memory, value func(memory) float64) (sum float64) {
@@ -139,19 +222,21 @@ func mean(samples []memory, value func(memory) float64) (sum float64) {
 	return sum / float64(len(samples))
 }
 
-// fit is the slope of the least squares, MB an hour, and its standard error.
-func fit(samples []memory, value func(memory) float64) (slope, err float64) {
-	n, hours := float64(len(samples)), func(s memory) float64 { return s.at.Hours() }
-	mx, my := mean(samples, hours), mean(samples, value)
-	var xx, xy float64
-	for _, s := range samples {
-		xx += (hours(s) - mx) * (hours(s) - mx)
-		xy += (hours(s) - mx) * (value(s) - my)
+// fit is the slope of the least squares and its standard error.
+func fit(x, y []float64) (slope, err float64) {
+	n := float64(len(x))
+	var mx, my, xx, xy float64
+	for i := range x {
+		mx, my = mx+x[i]/n, my+y[i]/n
+	}
+	for i := range x {
+		xx += (x[i] - mx) * (x[i] - mx)
+		xy += (x[i] - mx) * (y[i] - my)
 	}
 	slope = xy / xx
 	var rest float64
-	for _, s := range samples {
-		d := value(s) - my - slope*(hours(s)-mx)
+	for i := range x {
+		d := y[i] - my - slope*(x[i]-mx)
 		rest += d * d
 	}
 	return slope, math.Sqrt(rest / (n - 2) / xx)
@@ -164,70 +249,6 @@ func churnSockets() {
 			finish(c, kind)
 		}
 	}
-}
-
-// A churnStep is one segment of an injected connection.
-type churnStep struct {
-	after    int  // ms after the one before
-	server   bool // sent by it
-	flags    byte
-	seq, ack uint32 // relative: 0 is the SYN
-	length   int
-}
-
-const (
-	fFIN, fSYN, fRST, fACK = 1, 2, 4, 16
-	fSYNACK, fFINACK       = fSYN | fACK, fFIN | fACK
-)
-
-// handshake, an exchange of data, and the ways to go on.
-var (
-	churnOpen = []churnStep{{0, false, fSYN, 0, 0, 0}, {1, true, fSYNACK, 0, 1, 0}, {1, false, fACK, 1, 1, 0},
-		{5, false, fACK, 1, 1, 100}, {2, true, fACK, 1, 101, 0}, {5, true, fACK, 1, 101, 600}, {1, false, fACK, 101, 601, 0}}
-	churnClose = []churnStep{{900, false, fFINACK, 101, 601, 0}, {2, true, fACK, 601, 102, 0}, {20, true, fFINACK, 601, 102, 0}, {1, false, fACK, 102, 602, 0}}
-	churnKinds = [][]churnStep{
-		append(churnOpen[:7:7], churnClose...),
-		append(churnOpen[:7:7], churnStep{900, true, fFINACK, 601, 101, 0}, churnStep{2, false, fFINACK, 101, 602, 0}, churnStep{2, true, fACK, 602, 102, 0}),
-		append(churnOpen[:7:7], churnStep{500, true, fRST, 601, 0, 0}),
-		{{0, false, fSYN, 0, 0, 0}, {1000, false, fSYN, 0, 0, 0}, {2000, false, fSYN, 0, 0, 0}},
-		{{0, false, fSYN, 0, 0, 0}, {1, true, fRST | fACK, 0, 1, 0}},
-		// the last ACK is lost behind the tap
-		append(append(churnOpen[:7:7], churnClose...), churnStep{210, true, fFINACK, 601, 102, 0}, churnStep{1, false, fACK, 102, 602, 0}),
-		// data is lost behind the tap
-		append(append(churnOpen[:7:7], churnStep{10, false, fACK, 101, 601, 500}, churnStep{250, false, fACK, 101, 601, 500},
-			churnStep{2, true, fACK, 601, 601, 0}), churnStep{100, false, fRST | fACK, 601, 601, 0}),
-		// the client closes its half; the server takes 20 s
-		append(churnOpen[:7:7], churnStep{100, false, fFINACK, 101, 601, 0}, churnStep{2, true, fACK, 601, 102, 0}, churnStep{20_000, true, fFINACK, 601, 102, 0},
-			churnStep{1, false, fACK, 102, 602, 0}),
-		{{0, false, fSYN, 0, 0, 0}, {1, true, fSYNACK, 0, 1, 0}, {1000, true, fSYNACK, 0, 1, 0}},
-	}
-)
-
-// churning is a connection on its way.
-type churning struct {
-	at     time.Duration
-	steps  []churnStep
-	client [4]byte
-	server [4]byte
-	port   uint16
-	iss    uint32
-	lasts  bool // for ever: its data goes on four times a second
-	again  bool // the tuple is used once more when it has closed
-	sent   int
-	moved  uint32 // bytes of its data before those of its steps
-	turns  uint32
-}
-
-type churnHeap []*churning
-
-func (h churnHeap) Len() int           { return len(h) }
-func (h churnHeap) Less(i, j int) bool { return h[i].at < h[j].at }
-func (h churnHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *churnHeap) Push(x any)        { *h = append(*h, x.(*churning)) }
-func (h *churnHeap) Pop() any {
-	last := (*h)[len(*h)-1]
-	*h = (*h)[:len(*h)-1]
-	return last
 }
 
 // churn injects connections until it is stopped.
@@ -247,7 +268,7 @@ func churn(t *testing.T, stop <-chan struct{}) (sent int) {
 		}
 		now := time.Since(begin)
 		for ; begun < int(now.Seconds()*churnRate); begun++ {
-			heap.Push(&h, newChurning(begun, now))
+			heap.Push(&h, newChurning(begun, churnLasting, now))
 		}
 		for len(h) > 0 && h[0].at <= now {
 			c := heap.Pop(&h).(*churning)
@@ -261,55 +282,65 @@ func churn(t *testing.T, stop <-chan struct{}) (sent int) {
 	}
 }
 
-func newChurning(n int, now time.Duration) *churning {
-	c := &churning{at: now, steps: churnKinds[n%len(churnKinds)], client: [4]byte{10, byte(128 + n>>16), byte(n >> 8), byte(n)},
-		server: [4]byte{10, 97, 0, byte(n % 50)}, port: uint16(1024 + n%60000), iss: uint32(n) * 77777}
-	c.lasts = n%len(churnKinds) == 0 && n < 200*len(churnKinds)
-	if c.lasts {
-		c.steps = churnOpen
+// TestChurnLeavesNothing: of connections of every kind that come and go, those in
+// the table, and what is kept for them, are no more after twelve minutes than
+// after the five minutes for which half-open ones stay. FINWAIT_CHURN_MINUTES and
+// FINWAIT_CHURN_PROFILE=DIR run it for longer, at the rate of TestChurn, and write
+// heap profiles.
+func TestChurnLeavesNothing(t *testing.T) {
+	source := &churnSource{begin: time.Now().UnixNano(), end: 12 * time.Minute, rate: 15, lasting: 2}
+	profiles := os.Getenv("FINWAIT_CHURN_PROFILE")
+	if minutes, err := strconv.Atoi(os.Getenv("FINWAIT_CHURN_MINUTES")); err == nil {
+		source.end, source.rate, source.lasting = time.Duration(minutes)*time.Minute, churnRate, churnLasting
 	}
-	c.again = n%90 == 0 && !c.lasts
-	return c
-}
-
-// next is the frame that is due, and sets when the one after it is.
-func (c *churning) next() []byte {
-	s := c.steps[c.sent]
-	c.sent++
-	seq, ack := s.seq, s.ack
-	if s.server {
-		seq, ack = seq+c.iss+500, ack+c.iss+c.moved
-	} else {
-		seq, ack = seq+c.iss+c.moved, ack+c.iss+500
+	l, f := new(liveFlags), new(flags)
+	c := new(cobra.Command)
+	f.register(c)
+	l.register(c)
+	dir := t.TempDir()
+	if err := c.ParseFlags([]string{"-i", "none", "--min-severity", "info", "--max-connections", "100000",
+		"--write", filepath.Join(dir, "kept.pcapng"), "--write-only", "findings", "--rotate", "20M", "--keep", "2"}); err != nil {
+		t.Fatal(err)
 	}
-	if s.flags&fACK == 0 {
-		ack = 0
+	if err := l.check(f, nil); err != nil {
+		t.Fatal(err)
 	}
-	src, dst, sport, dport := c.client, c.server, c.port, uint16(80)
-	if s.server {
-		src, dst, sport, dport = dst, src, dport, sport
-	}
-	b := tcpFrame(src, dst, sport, dport, seq, ack, s.flags)
-	b = append(b, make([]byte, s.length)...)
-	binary.BigEndian.PutUint16(b[16:], uint16(40+s.length))
-	switch {
-	case c.sent < len(c.steps):
-		c.at += time.Duration(c.steps[c.sent].after) * time.Millisecond
-	case c.lasts:
-		// Each time some data, now and then sent twice because it was lost: what is
-		// kept of such a connection is full in five minutes.
-		const size = 1000
-		c.moved = 100 + size*c.turns // the handshake's steps have sent 100 bytes
-		c.turns++
-		data, ack := churnStep{250, false, fACK, 1, 601, size}, churnStep{2, true, fACK, 601, 1 + size, 0}
-		c.steps, c.sent = []churnStep{data, ack}, 0
-		if c.turns%4 == 0 {
-			c.steps = []churnStep{data, data, ack}
+	var said bytes.Buffer
+	r := &liveRun{flags: f, live: l, streams: streams{in: strings.NewReader(""), out: io.Discard, err: &said},
+		open: func(capture.LiveOptions) (packetSource, error) { return source, nil }}
+	var first, last [2]int
+	source.look = func(at time.Duration) {
+		now := [2]int{r.tracker.Open(), r.packets.held.known}
+		switch {
+		case at >= 7*time.Minute && first == [2]int{}:
+			first = now
+		case at > source.end-time.Minute:
+			last = now
 		}
-		c.at += 250 * time.Millisecond
-	case c.again:
-		c.again, c.sent, c.iss = false, 0, c.iss+1<<20
-		c.at += 2 * time.Second
+		if profiles == "" {
+			return
+		}
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		t.Logf("%3.0f minutes: %d connections, %d with packets, live heap %.1f MB", at.Minutes(), now[0], now[1], float64(m.HeapAlloc)/1e6)
+		out, err := os.Create(filepath.Join(profiles, fmt.Sprintf("heap%03.0f.pprof", at.Minutes())))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(pprof.WriteHeapProfile(out), out.Close()); err != nil {
+			t.Error(err)
+		}
 	}
-	return b
+	if err := r.run(); err != nil {
+		t.Fatalf("%v: %s", err, said.String())
+	}
+	for i, what := range []string{"connections in the table", "connections whose packets are kept"} {
+		if last[i] == 0 || float64(last[i]) > 1.05*float64(first[i]) {
+			t.Errorf("%s: %d after 7 minutes, %d at the end", what, first[i], last[i])
+		}
+	}
+	if h := r.packets.held; h.known != 0 || h.bytes != 0 || h.oldest != 0 {
+		t.Errorf("when all is over %d connections and %d bytes are still kept", h.known, h.bytes)
+	}
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
+	"hash/maphash"
 	"net/netip"
 	"time"
 
@@ -12,14 +14,21 @@ import (
 // finding so far wait in memory for one.
 
 // flowOf is a tuple without direction.
-type flowOf struct{ a, b netip.AddrPort }
+type flowOf struct{ low, high [18]byte } // address and port of each end
 
 func flowOfPair(a, b netip.AddrPort) flowOf {
-	a, b = netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), netip.AddrPortFrom(b.Addr().Unmap(), b.Port())
-	if b.Compare(a) < 0 {
-		a, b = b, a
+	low, high := endOf(a), endOf(b)
+	if bytes.Compare(high[:], low[:]) < 0 {
+		low, high = high, low
 	}
-	return flowOf{a, b}
+	return flowOf{low, high}
+}
+
+func endOf(a netip.AddrPort) (end [18]byte) {
+	ip := a.Addr().As16()
+	copy(end[:], ip[:])
+	binary.BigEndian.PutUint16(end[16:], a.Port())
+	return end
 }
 
 func flowOfSegment(s *reassembly.Segment) flowOf {
@@ -30,66 +39,133 @@ func flowOfSegment(s *reassembly.Segment) flowOf {
 // one, within two bounds: of one connection the last packets stay, and of all
 // those of the connection that was begun first go first. What a finding then
 // comes too late for is counted.
+//
+// A server has tens of thousands of connections that come and go. Their places are
+// used again and hold the list of those with packets, so that only the map by
+// hashes, whose room varies with chance, is Go's.
 type heldPackets struct {
-	flows map[flowOf]*heldFlow
-	order []flowOf // those that hold packets, and names of some that do no more
-	bytes int
-	late  uint64
-	swept int64 // trace time of the last sweep
-	idle  int64 // ns of silence after which the tracker holds no connection
+	byHash map[uint64]uint32 // the first flow of a hash
+	hash   func(flowOf) uint64
+	flows  []heldFlow // 0 is none
+	free   uint32     // the first place that is free
+	known  int
+	oldest uint32 // of those that hold packets, by when they began
+	newest uint32
+	bytes  int
+	late   uint64
+	swept  int64 // trace time of the last sweep
+	idle   int64 // ns of silence after which the tracker holds no connection
 }
 
 type heldFlow struct {
+	flow   flowOf
+	used   bool
+	wanted bool   // there was a finding: it holds nothing any more
+	listed bool   // it holds packets, and is between older and newer
+	same   uint32 // the next of the same hash, or the next free place
+	older  uint32
+	newer  uint32
 	blocks []byte // of pcapng, one after another
 	gone   uint64 // packets that were let go
 	last   int64  // time of the last packet
-	listed bool   // it is in order
-	wanted bool   // there was a finding: it holds nothing any more
 }
 
 const (
 	heldBytes = 64 << 20
 	heldOne   = 1 << 20 // of one connection
-	heldCost  = 200     // what a flow costs beside its packets
+	heldCost  = 160     // what a flow costs beside its packets
 	heldSweep = int64(time.Hour)
 )
 
 func newHeldPackets(idle time.Duration) *heldPackets {
-	return &heldPackets{flows: map[flowOf]*heldFlow{}, idle: int64(idle)}
+	seed := maphash.MakeSeed() // nobody can aim tuples at one hash
+	return &heldPackets{byHash: map[uint64]uint32{}, hash: func(f flowOf) uint64 { return maphash.Comparable(seed, f) },
+		flows: make([]heldFlow, 1), idle: int64(idle)}
+}
+
+// find gives the place of a flow, 0 if it is not known.
+func (h *heldPackets) find(flow flowOf) uint32 {
+	i := h.byHash[h.hash(flow)]
+	for i != 0 && h.flows[i].flow != flow {
+		i = h.flows[i].same
+	}
+	return i
+}
+
+// know makes a place for a flow that is not known. It may move the others.
+func (h *heldPackets) know(flow flowOf) uint32 {
+	i := h.free
+	if i != 0 {
+		h.free = h.flows[i].same
+	} else {
+		i = uint32(len(h.flows))
+		h.flows = append(h.flows, heldFlow{})
+	}
+	hash := h.hash(flow)
+	h.flows[i] = heldFlow{flow: flow, used: true, same: h.byHash[hash]}
+	h.byHash[hash] = i
+	h.known++
+	h.bytes += heldCost
+	return i
+}
+
+// list puts a flow behind all others that hold packets.
+func (h *heldPackets) list(i uint32) {
+	k := &h.flows[i]
+	k.listed, k.older, k.newer = true, h.newest, 0
+	if h.newest != 0 {
+		h.flows[h.newest].newer = i
+	} else {
+		h.oldest = i
+	}
+	h.newest = i
+}
+
+func (h *heldPackets) unlist(i uint32) {
+	k := &h.flows[i]
+	if !k.listed {
+		return
+	}
+	k.listed = false
+	if k.older != 0 {
+		h.flows[k.older].newer = k.newer
+	} else {
+		h.oldest = k.newer
+	}
+	if k.newer != 0 {
+		h.flows[k.newer].older = k.older
+	} else {
+		h.newest = k.older
+	}
 }
 
 // hold keeps a packet; false: it is to be written.
 func (h *heldPackets) hold(s *reassembly.Segment, block []byte) bool {
 	flow := flowOfSegment(s)
-	k := h.flows[flow]
-	if k == nil {
+	i := h.find(flow)
+	if i == 0 {
 		if s.Quoted() {
 			return true // an error about no connection that is known; nobody will ask for it
 		}
-		k = &heldFlow{}
-		h.flows[flow] = k
-		h.bytes += heldCost
+		i = h.know(flow)
 	}
+	k := &h.flows[i]
 	k.last = s.Time
 	if k.wanted {
 		return false
 	}
 	if !k.listed {
-		k.listed = true
-		h.order = append(h.order, flow)
+		h.list(i)
 	}
 	if len(k.blocks)+len(block) > heldOne {
-		k.cut(heldOne/2, h)
+		h.cut(k, heldOne/2)
 	}
 	before := cap(k.blocks)
 	k.blocks = append(k.blocks, block...)
 	h.bytes += cap(k.blocks) - before
-	for h.bytes > heldBytes && len(h.order) > 0 {
-		if old := h.flows[h.order[0]]; old != nil && old.listed {
-			old.cut(0, h)
-			old.listed = false
-		}
-		h.order = h.order[1:]
+	for h.bytes > heldBytes && h.oldest != 0 {
+		h.cut(&h.flows[h.oldest], 0)
+		h.unlist(h.oldest)
 	}
 	if s.Time-h.swept > heldSweep {
 		h.sweep(s.Time)
@@ -97,8 +173,8 @@ func (h *heldPackets) hold(s *reassembly.Segment, block []byte) bool {
 	return true
 }
 
-// cut lets go of the oldest packets but for so many bytes.
-func (k *heldFlow) cut(left int, h *heldPackets) {
+// cut lets go of a flow's oldest packets but for so many bytes.
+func (h *heldPackets) cut(k *heldFlow, left int) {
 	rest := k.blocks
 	for len(rest) > left {
 		rest = rest[blockLength(rest):]
@@ -117,43 +193,54 @@ func blockLength(blocks []byte) int { return int(binary.LittleEndian.Uint32(bloc
 
 // release gives the packets of a connection that has a finding now.
 func (h *heldPackets) release(flow flowOf) (blocks []byte) {
-	k := h.flows[flow]
-	if k == nil {
-		h.flows[flow] = &heldFlow{wanted: true, last: h.swept}
-		h.bytes += heldCost
-		return nil
+	i := h.find(flow)
+	if i == 0 {
+		i = h.know(flow)
+		h.flows[i].last = h.swept
 	}
+	h.unlist(i)
+	k := &h.flows[i]
 	blocks = k.blocks
 	h.bytes -= cap(blocks)
 	h.late += k.gone
-	*k = heldFlow{wanted: true, last: k.last}
+	k.blocks, k.gone, k.wanted = nil, 0, true
 	return blocks
 }
 
 func (h *heldPackets) forget(flow flowOf) {
-	if k := h.flows[flow]; k != nil {
-		h.bytes -= cap(k.blocks) + heldCost
-		delete(h.flows, flow)
+	if i := h.find(flow); i != 0 {
+		h.drop(i)
 	}
-	// Names of flows that are gone must not pile up either.
-	if len(h.order) > 1024 && len(h.order) > 2*len(h.flows) {
-		kept := h.order[:0]
-		for _, f := range h.order {
-			if k := h.flows[f]; k != nil && k.listed {
-				kept = append(kept, f)
-			}
+}
+
+// drop gives the place of a flow back.
+func (h *heldPackets) drop(i uint32) {
+	h.unlist(i)
+	k := &h.flows[i]
+	h.bytes -= cap(k.blocks) + heldCost
+	h.known--
+	hash := h.hash(k.flow)
+	if first := h.byHash[hash]; first != i {
+		for h.flows[first].same != i {
+			first = h.flows[first].same
 		}
-		h.order = kept
+		h.flows[first].same = k.same
+	} else if k.same != 0 {
+		h.byHash[hash] = k.same
+	} else {
+		delete(h.byHash, hash)
 	}
+	*k = heldFlow{same: h.free}
+	h.free = i
 }
 
 // sweep forgets what no connection will ask for: late packets of a tuple whose
 // newest connection had gone before them.
 func (h *heldPackets) sweep(now int64) {
 	h.swept = now
-	for flow, k := range h.flows {
-		if now-k.last > h.idle {
-			h.forget(flow)
+	for i := range h.flows {
+		if k := &h.flows[i]; k.used && now-k.last > h.idle {
+			h.drop(uint32(i))
 		}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -50,8 +51,8 @@ func TestHeldPacketsOfOneConnection(t *testing.T) {
 	if h.hold(s, heldBlock(1, size)) {
 		t.Error("packets after the finding are held")
 	}
-	if h.forget(flowOfSegment(s)); h.bytes != 0 || len(h.flows) != 0 {
-		t.Errorf("%d bytes and %d flows are left", h.bytes, len(h.flows))
+	if h.forget(flowOfSegment(s)); h.bytes != 0 || h.known != 0 {
+		t.Errorf("%d bytes and %d flows are left", h.bytes, h.known)
 	}
 }
 
@@ -74,12 +75,12 @@ func TestHeldPacketsAreBounded(t *testing.T) {
 	}
 	quote := heldSegment(flows+1, flows)
 	quote.Quote.Type = 3
-	if known := len(h.flows); !h.hold(quote, heldBlock(1, size)) || len(h.flows) != known {
+	if known := h.known; !h.hold(quote, heldBlock(1, size)) || h.known != known {
 		t.Error("an error about an unknown connection is remembered")
 	}
 	h.hold(heldSegment(flows+2, int64(3*time.Hour)), heldBlock(1, size))
-	if len(h.flows) != 1 {
-		t.Errorf("%d connections are remembered after hours of silence", len(h.flows))
+	if h.known != 1 {
+		t.Errorf("%d connections are remembered after hours of silence", h.known)
 	}
 }
 
@@ -95,7 +96,58 @@ func TestHeldPacketsPass(t *testing.T) {
 			h.forget(flowOfSegment(heldSegment(n-open, 0)))
 		}
 	}
-	if len(h.flows) > open || len(h.order) > 2*open+1024 || cap(h.order) > 4*open {
-		t.Errorf("%d flows, %d names of flows in room for %d", len(h.flows), len(h.order), cap(h.order))
+	if h.known > open || len(h.byHash) > open || len(h.flows) > open+2 {
+		t.Errorf("%d flows by %d hashes in %d places", h.known, len(h.byHash), len(h.flows))
+	}
+}
+
+// TestHeldPacketsLikeAMap: whatever is held, released and forgotten in any order,
+// each flow has its own packets, although several have the same hash, and the
+// bytes that are counted are those that are there.
+func TestHeldPacketsLikeAMap(t *testing.T) {
+	h := newHeldPackets(time.Hour)
+	h.hash = func(f flowOf) uint64 { return uint64(f.low[15]^f.high[15]) % 5 }
+	r := rand.New(rand.NewPCG(1, 2))
+	held, wanted := map[int]int{}, map[int]bool{}
+	for turn := range 20_000 {
+		n := r.IntN(40)
+		flow := flowOfSegment(heldSegment(n, 0))
+		switch r.IntN(8) {
+		case 0:
+			h.forget(flow)
+			delete(held, n)
+			delete(wanted, n)
+		case 1:
+			if blocks := h.release(flow); len(blocks) != 100*held[n] || len(blocks) > 0 && (blocks[50] != byte(n) || blocks[len(blocks)-1] != byte(n)) {
+				t.Fatalf("turn %d: flow %d has %d bytes instead of %d packets", turn, n, len(blocks), held[n])
+			}
+			held[n], wanted[n] = 0, true
+		default:
+			if h.hold(heldSegment(n, int64(turn)), heldBlock(byte(n), 100)) == wanted[n] {
+				t.Fatalf("turn %d: flow %d is wanted %v", turn, n, wanted[n])
+			}
+			if !wanted[n] {
+				held[n]++
+			}
+		}
+		sum, listed := 0, 0
+		for i := range h.flows {
+			if k := &h.flows[i]; k.used {
+				sum += heldCost + cap(k.blocks)
+			}
+		}
+		for i := h.oldest; i != 0; i = h.flows[i].newer {
+			listed++
+			if len(h.flows[i].blocks) == 0 || h.flows[i].newer == 0 && i != h.newest {
+				t.Fatalf("turn %d: the list of those with packets is wrong", turn)
+			}
+		}
+		full := 0
+		for _, packets := range held {
+			full += min(packets, 1)
+		}
+		if sum != h.bytes || listed != full {
+			t.Fatalf("turn %d: %d bytes are counted of %d, %d flows listed of %d", turn, h.bytes, sum, listed, full)
+		}
 	}
 }

@@ -39,13 +39,24 @@ const (
 	hostsMost = 1 << 15 // hosts, pairs of hosts and services that the summary tells apart
 )
 
+// packetSource is what is captured: a capture.Backlog.
+type packetSource interface {
+	capture.Source
+	LinkType() uint32
+	SnapLen() int
+	Backend() string
+	Stats() capture.LiveStats
+	Quiet() time.Time
+}
+
 type liveRun struct {
 	*flags
 	streams
 	live *liveFlags
+	open func(capture.LiveOptions) (packetSource, error)
 
 	stop     *interrupts
-	in       *capture.Backlog
+	in       packetSource
 	analysis *analysis
 	tracker  *reassembly.Tracker
 	writer   *report.Writer
@@ -93,14 +104,9 @@ func (r *liveRun) run() error {
 	r.form = form.Format
 	r.stop = listen()
 	defer r.stop.close()
-	source, err := capture.OpenLive(o)
-	if err != nil {
+	if r.in, err = r.open(o); err != nil {
 		return err
 	}
-	// The goroutine that empties the kernel's buffer must not wait for a processor
-	// that the analysis or the collector holds.
-	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
-	r.in = capture.NewBacklog(source, capture.DefaultBacklog)
 	defer closeQuietly(r.in)
 	r.analysis = &analysis{in: new(capture.Reader), choice: choice, decoder: capture.NewDecoder(capture.DecoderOptions{})}
 	if r.live.write != "" {
@@ -131,6 +137,18 @@ func (r *liveRun) run() error {
 	r.tracker = reassembly.NewTracker(core)
 	r.loop()
 	return r.finish(out)
+}
+
+// openInterface begins the capture.
+func openInterface(o capture.LiveOptions) (packetSource, error) {
+	source, err := capture.OpenLive(o)
+	if err != nil {
+		return nil, err
+	}
+	// The goroutine that empties the kernel's buffer must not wait for a processor
+	// that the analysis or the collector holds.
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
+	return capture.NewBacklog(source, capture.DefaultBacklog), nil
 }
 
 // openReport begins the report, and the lines that come before it.

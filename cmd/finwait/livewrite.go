@@ -49,7 +49,7 @@ const packetQueue = 16 << 20 // bytes that wait for the disk
 
 // newPacketLog begins the first file at once, so that a bad path is told then. No
 // connection is silent for longer than idle.
-func newPacketLog(o *liveFlags, in *capture.Backlog, idle time.Duration) (*packetLog, error) {
+func newPacketLog(o *liveFlags, in packetSource, idle time.Duration) (*packetLog, error) {
 	files := &packetFiles{path: o.write, every: o.rotateEvery, size: o.rotateSize, keep: o.keep}
 	p := &packetLog{files: files}
 	var err error

@@ -90,7 +90,7 @@ func newRoot(s streams) *cobra.Command {
 	readInto(read, s)
 	root.AddCommand(read, newExplain(s), newVersion(s), newMan(s))
 	root.AddCommand(packetCommands(s)...)
-	root.AddCommand(newLive(s), newInterfaces(s))
+	root.AddCommand(newLive(s, openInterface), newInterfaces(s))
 	cobra.AddTemplateFunc("wrapped", func(f *pflag.FlagSet) string {
 		width, ok := isTerminal(s.out)
 		if !ok {

@@ -16,6 +16,7 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/finwait/finwait/reassembly"
 	"github.com/finwait/finwait/reassembly/tcpstate"
@@ -70,7 +71,8 @@ func New(iface string) *Live {
 			m.inState[side][s] = states.WithLabelValues(sideNames[side], s.String())
 		}
 	}
-	m.registry.MustRegister(m.handshake, states, &collector{m, describe(constant)})
+	m.registry.MustRegister(m.handshake, states, &collector{m, describe(constant)}, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 

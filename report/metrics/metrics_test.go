@@ -75,6 +75,12 @@ func TestMetricsTellTheCounts(t *testing.T) {
 			t.Errorf("no %s", want)
 		}
 	}
+	// What runs for weeks must be seen to stay small.
+	for _, name := range []string{"process_resident_memory_bytes", "process_cpu_seconds_total", "go_memstats_heap_alloc_bytes", "go_goroutines"} {
+		if !strings.Contains(text, "\n"+name+" ") {
+			t.Errorf("no %s", name)
+		}
+	}
 }
 
 // TestLabelsAreBounded: a scan by many hosts must not make as many labels.
