@@ -85,6 +85,7 @@ type CaseCrossing struct {
 	Lost      bool    // it is known not to have arrived
 	Between   Between // valid if Lost
 	Assumed   bool    // Lost: if the capture behind was running then
+	Delayed   bool    // it arrived, and was held up on the way
 }
 
 // End is the sequence number after the segment.

@@ -36,6 +36,8 @@ type Crossing struct {
 	// it has nothing from before, nothing from after, or nothing of the connection.
 	Assumed bool
 	alone   bool // Assumed, and nothing else speaks for it: see lean
+	delayed bool // see delays
+	behind  bool // it arrived behind a packet that was sent later
 }
 
 // AddCrossing is Add for a segment of which several captures know. A Tracker
@@ -87,11 +89,9 @@ type LostPacket struct {
 // Delay sums up how long packets took from their sender's own capture to their
 // receiver's, ns by the common clock.
 type Delay struct {
-	Samples        uint64
-	Least, Most    int64
-	Sum            int64
-	Reordered      uint64 // arrived behind a packet that was sent later
-	highestArrived uint64
+	Samples     uint64
+	Least, Most int64
+	Sum         int64
 }
 
 // Mean is the mean delay, ns.
@@ -109,6 +109,8 @@ type Crossed struct {
 	Unknown                         uint64 // neither seen to arrive nor known to be lost
 	Missed                          uint64 // that the endpoint's own capture lacks
 	Assumed                         uint64 // of Lost: if the capture behind was running then
+	Reordered                       uint64 // arrived behind a packet that was sent later: see delays
+	Delayed                         uint64 // held up on the way, whether or not others overtook them: see delays
 	Delay                           Delay
 }
 
@@ -172,10 +174,6 @@ func (m *machine) note(r *rec, c *Crossing) {
 	}
 	d.Samples++
 	d.Sum += took
-	if c.Arrived < d.highestArrived {
-		d.Reordered++
-	}
-	d.highestArrived = max(d.highestArrived, c.Arrived)
 }
 
 // cross begins the marks of segment i by what is known of its crossing.
@@ -220,7 +218,7 @@ func (m *machine) crossed(i int32) (c CaseCrossing) {
 		return c
 	}
 	if x := &m.crossing[i]; x.Arrived != 0 {
-		c.ArrivedAs, c.ArrivedAt = x.ArrivedAs, x.ArrivedAt
+		c.ArrivedAs, c.ArrivedAt, c.Delayed = x.ArrivedAs, x.ArrivedAt, x.delayed
 	} else if x.Fate == FateLost && !m.path.Lacks[1-m.recs[i].side()] {
 		c.Lost, c.Between, c.Assumed = true, m.between(i), x.Assumed
 	}
@@ -383,6 +381,7 @@ func (m *machine) toldPath(cl int) *Path {
 		return nil
 	}
 	p := m.path
+	m.addDelayed(&p, len(m.recs))
 	if cl == 1 {
 		p.From[0], p.From[1] = p.From[1], p.From[0]
 		p.Lacks[0], p.Lacks[1] = p.Lacks[1], p.Lacks[0]

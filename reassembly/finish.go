@@ -176,6 +176,7 @@ func (m *machine) finish(c *conn, links *connLinks, now int64, ended bool) *Life
 	if m.crossing != nil {
 		m.settle()
 		m.certify()
+		m.delays()
 	}
 	l := &Lifecycle{ID: uint64(c.id), Stream: uint64(c.stream), First: m.firstPkt, Last: c.lastPkt,
 		Start: m.first, End: c.last, Packets: m.packets, Tunnel: c.key.Scope, Reuses: uint64(links.reuses), ReusedBy: uint64(links.reusedBy)}

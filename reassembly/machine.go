@@ -367,6 +367,8 @@ func (m *machine) trim() {
 	}
 	if m.crossing != nil {
 		m.settle()
+		m.delays()
+		m.addDelayed(&m.path, n)
 	}
 	for x := range 2 {
 		m.base[x] = m.e[x].clone()

@@ -185,7 +185,7 @@ func (b *Builder) ladderRow(l *reassembly.Lifecycle, segs []reassembly.CaseSegme
 		}
 	}
 	if x := &s.Crossed; x.ArrivedAs != 0 {
-		g.Crossing = &Crossing{Arrived: Time(x.ArrivedAt), Packet: number(x.ArrivedAs), File: b.file(x.ArrivedAs), Delay: Seconds(x.ArrivedAt - s.At)}
+		g.Crossing = &Crossing{Arrived: Time(x.ArrivedAt), Packet: number(x.ArrivedAs), File: b.file(x.ArrivedAs), Delay: Seconds(x.ArrivedAt - s.At), Delayed: x.Delayed}
 	} else if x.Lost {
 		g.Crossing = &Crossing{Between: b.between(x.Between), Assumed: x.Assumed}
 	}

@@ -15,6 +15,7 @@ type Crossing struct {
 	Packet  Number   `json:"packet,omitzero" doc:"Its number in the receiver's own capture."`
 	File    int      `json:"file,omitzero" doc:"That capture's file."`
 	Delay   Seconds  `json:"delay_s,omitzero" doc:"From the sender to the receiver; as uncertain as the clocks, thus below zero at times."`
+	Delayed bool     `json:"delayed,omitzero" doc:"It was held up on the way: see delayed of the connection's path."`
 	Between []string `json:"between,omitempty" doc:"The points between which it was lost."`
 	Assumed bool     `json:"assumed,omitzero" doc:"It was lost there if the capture behind was running then, which nothing in it proves."`
 }

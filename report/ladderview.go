@@ -266,6 +266,8 @@ func (r *LadderRow) notes(all bool) []string {
 		}
 	} else if s != nil && s.Lost == "" && s.Crossing != nil && len(s.Crossing.Between) > 0 {
 		list = append(list, s.lostWhere())
+	} else if s != nil && s.Crossing != nil && s.Crossing.Delayed {
+		list = append(list, "delayed on the path")
 	}
 	if s := r.Segment; all && s != nil {
 		if s.Original != 0 && s.Kind != SegmentFresh {

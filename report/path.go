@@ -53,7 +53,8 @@ type Crossed struct {
 	Forged    uint64 `json:"forged,omitzero" doc:"Packets put in on the path: the endpoint's own capture lacks them."`
 	Unknown   uint64 `json:"unknown,omitzero" doc:"Packets of which the captures do not tell whether they arrived."`
 	Missed    uint64 `json:"missed,omitzero" doc:"Packets that the endpoint's own capture missed."`
-	Reordered uint64 `json:"reordered,omitzero" doc:"Packets that arrived behind one that was sent later."`
+	Reordered uint64 `json:"reordered,omitzero" doc:"Packets that arrived behind one that was sent later (RFC 4737)."`
+	Delayed   uint64 `json:"delayed,omitzero" doc:"Packets that were held up: they took over 20 ms longer than the fastest, and over four times the median of that (packet delay variation, RFC 5481 section 4.2)."`
 	Delay     RTT    `json:"one_way_delay,omitzero" doc:"From the one host to the other, by the clock of the first point; as uncertain as the clock's offset."`
 }
 
@@ -97,8 +98,8 @@ func (b *Builder) told(p *reassembly.Path) *Path {
 	side := func(x reassembly.Side) Crossed {
 		c := &p.From[x]
 		return Crossed{Delivered: c.Delivered, Lost: c.Lost, Assumed: c.Assumed, Copies: c.Copies, Forged: c.Forged, Unknown: c.Unknown, Missed: c.Missed,
-			Reordered: c.Delay.Reordered,
-			Delay:     RTT{Samples: int(c.Delay.Samples), Min: Seconds(c.Delay.Least), Mean: Seconds(c.Delay.Mean()), Max: Seconds(c.Delay.Most)}}
+			Reordered: c.Reordered, Delayed: c.Delayed,
+			Delay: RTT{Samples: int(c.Delay.Samples), Min: Seconds(c.Delay.Least), Mean: Seconds(c.Delay.Mean()), Max: Seconds(c.Delay.Most)}}
 	}
 	b.path = Path{Client: side(reassembly.Client), Server: side(reassembly.Server)}
 	b.lost = grow(b.lost, len(p.Lost))
@@ -133,7 +134,7 @@ func (c *Crossed) appendJSON(b []byte) []byte {
 	for _, f := range [...]struct {
 		key string
 		n   uint64
-	}{{`,"lost_assumed":`, c.Assumed}, {`,"copies":`, c.Copies}, {`,"forged":`, c.Forged}, {`,"unknown":`, c.Unknown}, {`,"missed":`, c.Missed}, {`,"reordered":`, c.Reordered}} {
+	}{{`,"lost_assumed":`, c.Assumed}, {`,"copies":`, c.Copies}, {`,"forged":`, c.Forged}, {`,"unknown":`, c.Unknown}, {`,"missed":`, c.Missed}, {`,"reordered":`, c.Reordered}, {`,"delayed":`, c.Delayed}} {
 		if f.n != 0 {
 			b = strconv.AppendUint(append(b, f.key...), f.n, 10)
 		}

@@ -69,7 +69,7 @@ func (t *text) path(p *Path) {
 		for _, n := range [...]struct {
 			n    uint64
 			what string
-		}{{c.Lost - c.Assumed, "lost on the path"}, {c.Assumed, "lost on the path if the capture behind was running"}, {c.Copies, "delivered twice"}, {c.Reordered, "overtaken"}, {c.Forged, "put in on the path"},
+		}{{c.Lost - c.Assumed, "lost on the path"}, {c.Assumed, "lost on the path if the capture behind was running"}, {c.Copies, "delivered twice"}, {c.Reordered, "overtaken"}, {c.Delayed, "delayed"}, {c.Forged, "put in on the path"},
 			{c.Unknown, "of unknown fate"}, {c.Missed, "missed by its own capture"}} {
 			if n.n > 0 {
 				words = append(words, fmt.Sprintf("%s %s", thousands(n.n), n.what))

@@ -86,7 +86,7 @@ func FuzzPair(f *testing.F) {
 				told++
 				if l.Path != nil {
 					for _, from := range l.Path.From {
-						if from.Assumed > from.Lost || from.Delay.Reordered > from.Delay.Samples {
+						if from.Assumed > from.Lost || from.Reordered > from.Delay.Samples {
 							t.Errorf("%+v", from)
 						}
 					}

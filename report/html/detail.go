@@ -55,6 +55,7 @@ type extras struct {
 	Missed   bool                `json:"missed,omitempty"` // not received
 	Lost     report.Where        `json:"lost,omitempty"`
 	Delay    *report.Seconds     `json:"delay,omitempty"` // to the receiver's own capture
+	Delayed  bool                `json:"delayed,omitempty"`
 	Between  []string            `json:"between,omitempty"`
 	Assumed  bool                `json:"assumed,omitempty"` // lost between them if the capture behind was running
 	Why      string              `json:"why,omitempty"`
@@ -103,7 +104,7 @@ func appendSegment(b []byte, r *report.LadderRow, after report.Seconds) []byte {
 	if x := s.Crossing; x != nil {
 		e.Between, e.Assumed = x.Between, x.Assumed
 		if x.Arrived != 0 {
-			e.Delay = &x.Delay
+			e.Delay, e.Delayed = &x.Delay, x.Delayed
 		}
 	}
 	if s.Kind != report.SegmentFresh {

@@ -180,7 +180,7 @@ function arrow(group, g, row, y) {
     return;
   }
   if (q.delay !== undefined && g.server - g.client > 480) {
-    group.append(s("text", { class: "time", x: end - dir * 10, y: y + 15, "text-anchor": forward ? "end" : "start" }, delayWords(q.delay)));
+    group.append(s("text", { class: "time", x: end - dir * 10, y: y + 15, "text-anchor": forward ? "end" : "start" }, delayWords(q.delay) + (q.delayed ? ", delayed" : "")));
   }
   group.append(s("text", { class: "time", x: 78, y: tail + 4, "text-anchor": "end" }, offset(row.t)));
   if (row.packet) group.append(s("text", { class: "packet", x: 126, y: tail + 4, "text-anchor": "end" }, packetName(row.packet, row.file)));

@@ -16,7 +16,7 @@ function expand(detail) {
       segment: {
         flags, name: segmentName(flags, len), seq, end: seq + space, len, ack, win, tsval, tsecr, sack: e.sack || [], dsack: e.dsack,
         kind: e.kind || "fresh", original: e.original, received: !e.missed, lost: e.lost, why: e.why, forged: e.forged,
-        delay: e.delay, between: e.between, assumed: e.assumed,
+        delay: e.delay, delayed: e.delayed, between: e.between, assumed: e.assumed,
       },
     };
   });
@@ -141,7 +141,7 @@ function segmentWords(g) {
   if (g.name !== "ACK" && g.ack !== null && g.ack !== undefined && g.name !== "data" && g.name !== "SYN-ACK") words.push("and ACK");
   if (g.kind !== "fresh") words.push(`(${g.kind.replace("-", " ")}${g.original ? ` of ${g.original}` : ""})`);
   if (g.lost || g.assumed) words.push(`(${lostWords(g)})`);
-  if (g.delay !== undefined) words.push(`(arrives ${delayWords(g.delay)})`);
+  if (g.delay !== undefined) words.push(`(arrives ${delayWords(g.delay)}${g.delayed ? ", delayed" : ""})`);
   if (g.forged) words.push("(not sent by it)");
   return words.join(" ");
 }
