@@ -44,17 +44,20 @@ func (c *conn) established() bool {
 	return c.packets > 2 && (c.side[0].bits|c.side[1].bits)&csACK != 0
 }
 
+// dueConn is a connection that expires.
+type dueConn struct {
+	at int64
+	id uint32
+	i  uint32
+}
+
 // expire retires what has been silent for too long, oldest expiry first.
 func (t *Tracker) expire() {
-	type dueConn struct {
-		at int64
-		id uint32
-		i  uint32
-	}
-	var due []dueConn
+	due := t.expired
 	for {
 		b, sec, ok := t.wheel.pop(t.now)
 		if !ok {
+			t.expired = due
 			return
 		}
 		due = due[:0]
@@ -80,6 +83,7 @@ func (t *Tracker) expire() {
 		for _, d := range due {
 			t.retire(d.i, d.at, t.whyExpired(t.conn(d.i)))
 		}
+		t.wheel.recycle(b)
 	}
 }
 

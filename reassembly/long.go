@@ -1,6 +1,9 @@
 package reassembly
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // This file: connections too long for a plain log. A machine of their own takes
 // their log bit by bit and forgets what is old. Where there are workers, they
@@ -96,6 +99,9 @@ func (t *teller) takePiece(r *leaving) {
 	g.await(r.turn)
 	t.gather(&r.c, r.logs)
 	if r.turn == 0 {
+		// It will hold so many before it forgets some.
+		g.m.recs = slices.Grow(g.m.recs[:0], 2*t.o.LogLimit)
+		g.m.marks = slices.Grow(g.m.marks[:0], 2*t.o.LogLimit)
 		t.feed(&g.m, &r.c)
 	} else {
 		for x := range t.opts {

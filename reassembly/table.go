@@ -109,6 +109,7 @@ func (t *table) remove(h uint64, i uint32) {
 type wheel struct {
 	due     secondHeap
 	buckets map[int64][]uint32
+	spare   [][]uint32 // empty buckets
 }
 
 type secondHeap []int64
@@ -132,10 +133,24 @@ func (w *wheel) add(i uint32, at int64) int64 {
 	b, ok := w.buckets[sec]
 	if !ok {
 		heap.Push(&w.due, sec)
+		if n := len(w.spare); n > 0 {
+			b = w.spare[n-1]
+			w.spare = w.spare[:n-1]
+		}
 	}
 	w.buckets[sec] = append(b, i)
 	return sec
 }
+
+// recycle takes back the memory of a bucket that was taken out.
+func (w *wheel) recycle(b []uint32) {
+	if len(w.spare) < mostSpare {
+		w.spare = append(w.spare, b[:0])
+	}
+}
+
+// mostSpare bounds what a wheel keeps of the memory of empty buckets.
+const mostSpare = 4
 
 // pop takes out the earliest bucket if its second has passed.
 func (w *wheel) pop(now int64) (b []uint32, sec int64, ok bool) {

@@ -32,18 +32,19 @@ func (o Options) withDefaults() Options {
 // time is what the segments and Advance say. It is not safe for use by several
 // goroutines at once.
 type Tracker struct {
-	o      Options
-	table  *table
-	wheel  wheel
-	conns  chunks[conn]
-	used   uint32 // conns ever handed out
-	free   []uint32
-	logs   logs
-	live   int
-	now    int64  // trace clock: the highest time seen
-	next   uint32 // last id given
-	maxMSL int64
-	over   bool // the trace is over: what is left is told as it stands
+	o       Options
+	table   *table
+	wheel   wheel
+	expired []dueConn // in one second of the wheel
+	conns   chunks[conn]
+	used    uint32 // conns ever handed out
+	free    []uint32
+	logs    logs
+	live    int
+	now     int64  // trace clock: the highest time seen
+	next    uint32 // last id given
+	maxMSL  int64
+	over    bool // the trace is over: what is left is told as it stands
 
 	links     []connLinks // of the connections that reuse a tuple or whose tuple is reused
 	linksFree []uint32
