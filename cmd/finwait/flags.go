@@ -126,6 +126,9 @@ func (f *flags) tracker() (reassembly.Options, error) {
 		MSL: 30 * time.Second, HalfOpenTimeout: f.halfOpen, IdleTimeout: f.idle, HalfClosedTimeout: f.half,
 		MaxConnections: f.maxConnections, Check: anomaly.Check, CheckClean: anomaly.CheckClean,
 	}
+	if f.summary {
+		o.CheckClean = anomaly.CountClean
+	}
 	for _, value := range f.msl {
 		host, value, perHost := cutHost(value)
 		p, err := parseMSL(value)

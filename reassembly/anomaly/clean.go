@@ -8,7 +8,13 @@ import "github.com/finwait/finwait/reassembly"
 
 // CheckClean puts into a clean connection's Lifecycle what Check would find. It
 // is what reassembly.Options.CheckClean wants.
-func CheckClean(l *reassembly.Lifecycle, c *reassembly.Clean) {
+func CheckClean(l *reassembly.Lifecycle, c *reassembly.Clean) { checkClean(l, c, true) }
+
+// CountClean is CheckClean for whoever only counts: what many connections may
+// have comes as id, family and severity without words, packets and measures.
+func CountClean(l *reassembly.Lifecycle, c *reassembly.Clean) { checkClean(l, c, false) }
+
+func checkClean(l *reassembly.Lifecycle, c *reassembly.Clean, words bool) {
 	found := l.Findings
 	add := func(id string, list ...finding) {
 		for _, f := range list {
@@ -19,13 +25,22 @@ func CheckClean(l *reassembly.Lifecycle, c *reassembly.Clean) {
 			found = append(found, f)
 		}
 	}
-	switch l.Open {
-	case reassembly.OpenUnanswered:
+	switch {
+	case !words && l.Open == reassembly.OpenUnanswered && c.Now-l.Start >= answerDue:
+		add("syn-unanswered", finding{})
+	case !words && l.Open == reassembly.OpenRefused:
+		add("syn-refused", finding{})
+	case l.Open == reassembly.OpenUnanswered:
 		add("syn-unanswered", synUnanswered([]packet{l.First}, l.Start, l.Start, c.Now, 0))
-	case reassembly.OpenRefused:
+	case l.Open == reassembly.OpenRefused:
 		add("syn-refused", synRefused(l.First, l.Start, l.Last, l.End, []packet{l.First, l.Last}))
 	}
-	if c.Resetter != reassembly.None { // the RST is the last packet
+	switch {
+	case c.Resetter == reassembly.None:
+	case !words:
+		add("rst-exact", finding{})
+		add("abortive-close", finding{})
+	default: // the RST is the last packet
 		add("rst-exact", rstExact(c.Resetter, l.Last, l.End))
 		add("abortive-close", abortiveClose(c.Resetter, l.Last, l.End, c.Unacked))
 	}
