@@ -86,6 +86,7 @@ type CaseCrossing struct {
 	Between   Between // valid if Lost
 	Assumed   bool    // Lost: if the capture behind was running then
 	Delayed   bool    // it arrived, and was held up on the way
+	Via       []Passing
 }
 
 // End is the sequence number after the segment.

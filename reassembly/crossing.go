@@ -32,12 +32,26 @@ type Crossing struct {
 	Fate          Fate
 	From, To      uint8 // FateLost: the points between which it was lost, in the order of the captures
 	SentMissed    bool  // the sender's own capture ran and missed it
+	// Via are the points between both ends that have it, in the order of its way.
+	Via []Passing
 	// Assumed: FateLost if the capture at To was running and took in such packets:
 	// it has nothing from before, nothing from after, or nothing of the connection.
 	Assumed bool
 	alone   bool // Assumed, and nothing else speaks for it: see lean
 	delayed bool // see delays
 	behind  bool // it arrived behind a packet that was sent later
+}
+
+// Passing is a packet's passing of a point between both ends.
+type Passing struct {
+	Point uint8  // in the order of the captures, from 0
+	At    int64  // ns since the epoch by the clock of Segment.Time
+	As    Packet // the packet in that capture
+}
+
+// known: something is known of the packet.
+func (c *Crossing) known() bool {
+	return c.Sent != 0 || c.Arrived != 0 || c.Fate != FateUnknown || c.SentMissed || c.Via != nil
 }
 
 // AddCrossing is Add for a segment of which several captures know. A Tracker
@@ -52,7 +66,7 @@ func (t *Tracker) AddCrossing(s *Segment, c Crossing) {
 
 // noteCrossing keeps what is known of a packet that went into a log.
 func (t *Tracker) noteCrossing(p Packet) {
-	if t.teller.crossings != nil && t.crossing != (Crossing{}) {
+	if t.teller.crossings != nil && t.crossing.known() {
 		t.teller.crossings[p] = t.crossing
 	}
 }
@@ -222,6 +236,7 @@ func (m *machine) crossed(i int32) (c CaseCrossing) {
 	} else if x.Fate == FateLost && !m.path.Lacks[1-m.recs[i].side()] {
 		c.Lost, c.Between, c.Assumed = true, m.between(i), x.Assumed
 	}
+	c.Via = m.crossing[i].Via
 	return c
 }
 
@@ -363,7 +378,7 @@ func (t *teller) feedCrossed(m *machine, c *conn) {
 		again := m.contradict(t.now)
 		if again {
 			for i := range t.scratch {
-				if f := &m.crossing[i]; *f != (Crossing{}) {
+				if f := &m.crossing[i]; f.known() {
 					t.crossings[t.scratch[i].pkt] = *f
 				}
 			}

@@ -185,9 +185,11 @@ func (b *Builder) ladderRow(l *reassembly.Lifecycle, segs []reassembly.CaseSegme
 		}
 	}
 	if x := &s.Crossed; x.ArrivedAs != 0 {
-		g.Crossing = &Crossing{Arrived: Time(x.ArrivedAt), Packet: number(x.ArrivedAs), File: b.file(x.ArrivedAs), Delay: Seconds(x.ArrivedAt - s.At), Delayed: x.Delayed}
+		g.Crossing = &Crossing{Passed: b.passed(x.Via), Arrived: Time(x.ArrivedAt), Packet: number(x.ArrivedAs), File: b.file(x.ArrivedAs), Delay: Seconds(x.ArrivedAt - s.At), Delayed: x.Delayed}
 	} else if x.Lost {
-		g.Crossing = &Crossing{Between: b.between(x.Between), Assumed: x.Assumed}
+		g.Crossing = &Crossing{Passed: b.passed(x.Via), Between: b.between(x.Between), Assumed: x.Assumed}
+	} else if len(x.Via) > 0 {
+		g.Crossing = &Crossing{Passed: b.passed(x.Via)}
 	}
 	return LadderRow{
 		Kind: RowSegment, At: Time(s.At), Relative: Seconds(s.At - l.Start), Packet: number(s.Packet), File: b.file(s.Packet),

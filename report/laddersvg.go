@@ -81,9 +81,14 @@ func (d *Ladder) WriteSVG(w io.Writer) error {
 	fmt.Fprintf(&out, `<rect class="bg" width="%d" height="%d"/>`+"\n", svgWidth, height)
 	out.WriteString(s.header())
 	signs := "slanted: from when it was sent to when it arrived, the slowest the steepest; a cross: lost there; thick lifeline: TIME-WAIT"
-	if !d.crosses() {
+	taps := []int{svgTap}
+	if d.crosses() {
+		taps = s.taps()
+	} else {
 		signs = "dotted line: the tap, where the packets were captured; a cross: lost there; thick lifeline: TIME-WAIT"
-		fmt.Fprintf(&out, `<line class="tap" x1="%d" y1="%d" x2="%d" y2="%d"/>`+"\n", svgTap, svgHead, svgTap, bottom)
+	}
+	for _, x := range taps {
+		fmt.Fprintf(&out, `<line class="tap" x1="%d" y1="%d" x2="%d" y2="%d"/>`+"\n", x, svgHead, x, bottom)
 	}
 	out.WriteString(s.lines.String())
 	out.WriteString(s.b.String())
@@ -108,14 +113,14 @@ func (s *ladderSVG) describe() string {
 }
 
 func (s *ladderSVG) header() string {
-	c, tap := &s.d.Connection, "tap"
+	c, tap := &s.d.Connection, svgWords(svgTap, svgHead-14, "dim", "middle", "tap")
 	if s.d.crosses() {
-		tap = s.clocks()
+		tap = s.pointHeads()
 	}
 	return svgWords(svgMargin, 26, "head", "", fmt.Sprintf("#%d  %s -> %s", c.ID, c.Client, c.Server)) +
 		svgWords(svgMargin, 46, "dim", "", fmt.Sprintf("opened %s, closed %s, %s, tcp.stream eq %d", c.Open.Kind, c.Close.Kind, plural(c.Packets, "packet"), c.Wireshark.Stream)) +
 		svgWords(svgTime, svgHead-14, "dim", "end", "time") + svgWords(svgPacket, svgHead-14, "dim", "end", "packet") +
-		svgWords(svgClient, svgHead-14, "head", "middle", "client") + svgWords(svgTap, svgHead-14, "dim", "middle", tap) +
+		svgWords(svgClient, svgHead-14, "head", "middle", "client") + tap +
 		svgWords(svgServer, svgHead-14, "head", "middle", "server")
 }
 
@@ -192,7 +197,7 @@ func (s *ladderSVG) arrow(r *LadderRow, y, drop int) {
 		reach /= 4
 	case g.Lost == "at-receiver":
 	case g.Lost != "" && s.d.crosses():
-		reach /= 2
+		reach = int(float64(reach) * s.d.LostAt(r))
 	case g.Lost != "":
 		reach = reach * 3 / 4
 	}
@@ -201,7 +206,7 @@ func (s *ladderSVG) arrow(r *LadderRow, y, drop int) {
 		from = to
 		end, sign, anchor, labelAt = from-reach, -1, "end", from-12
 	}
-	fmt.Fprintf(&s.b, `<line class="arrow" x1="%d" y1="%d" x2="%d" y2="%d"/>`, from, y, end, y+drop)
+	s.way(r, from, y, end, y+drop)
 	if g.Lost != "" {
 		fmt.Fprintf(&s.b, `<path class="arrow" d="M%d %dl10 10m0 -10l-10 10"/>`+"\n", end-5, y+drop-5)
 	} else {

@@ -60,7 +60,8 @@ type ladderText struct {
 	arrival int // 0: one tap
 	lane    [2]int
 	arrow   int
-	note    int // 0: notes go below
+	note    int   // 0: notes go below
+	taps    []int // columns of the points between both ends, in the room of the arrows
 	current [2]State
 }
 
@@ -73,9 +74,6 @@ func (d *Ladder) WriteText(w io.Writer, o LadderOptions) error {
 	width := max(o.Width, d.leastWidth())
 	if o.Width <= 0 {
 		width = defaultLadderWidth
-	}
-	if d.crosses() {
-		t.tap = ' '
 	}
 	t.text = newText(w, TextOptions{Color: o.Color, Width: width, Info: o.Info}, 0)
 	t.measure(width)
@@ -123,6 +121,7 @@ func (t *ladderText) measure(width int) {
 		rest -= t.arrival + 1
 	}
 	t.arrow = max(min(rest, mostArrow), leastArrow)
+	t.placeTaps()
 	if note := rest - t.arrow - 2; width >= wideLadder && note >= 24 {
 		t.note = note
 	}
@@ -167,7 +166,7 @@ func (t *ladderText) heading(indent, name, words string) {
 func (t *ladderText) head() {
 	names, arrives := spread(t.arrow, "client", "tap", "server"), ""
 	if t.arrival > 0 {
-		names, arrives = spread(t.arrow, "client", "   ", "server"), padLeft(arrivalHead, t.arrival)+" "
+		names, arrives = t.tapNames(), padLeft(arrivalHead, t.arrival)+" "
 	}
 	t.printf("\n%s\n", t.paint(dim, strings.TrimRight(fmt.Sprintf(" %s %s %s%s  %s  state", padLeft("time", t.time), padLeft("packet", t.packet),
 		arrives, padLeft("state", t.lane[0]), names), " ")))
@@ -281,7 +280,9 @@ func (t *ladderText) lifeline(side int, kind RowKind) string {
 
 func (t *ladderText) blank() string {
 	cells := []rune(strings.Repeat(" ", t.arrow))
-	cells[t.arrow/2] = t.tap
+	for _, at := range t.taps {
+		cells[at] = t.tap
+	}
 	return string(cells)
 }
 
@@ -316,7 +317,7 @@ func (t *ladderText) arrowOf(r *LadderRow) string {
 	case s.Lost == "at-receiver":
 		end = t.lost
 	case s.Lost != "" && t.arrival > 0:
-		end, reach = t.lost, t.arrow/2+1
+		end, reach = t.lost, int(float64(t.arrow)*t.d.LostAt(r))+1
 	case s.Lost != "":
 		end, reach = t.lost, t.arrow*3/4+1
 	}
@@ -331,15 +332,16 @@ func (t *ladderText) arrowOf(r *LadderRow) string {
 		cells[i] = line
 	}
 	cells[reach-1] = end
-	tap := t.arrow / 2
-	if !fromClient {
-		tap = t.arrow - 1 - tap
-	}
-	switch {
-	case cells[tap] == ' ':
-		cells[tap] = t.tap
-	case cells[tap] == line && t.arrival == 0:
-		cells[tap] = t.crossed
+	for i, tap := range t.taps {
+		if !fromClient {
+			tap = t.arrow - 1 - tap
+		}
+		switch {
+		case cells[tap] == ' ':
+			cells[tap] = t.tap
+		case cells[tap] == line && (t.arrival == 0 || s.passes(t.d.PointsBetween()[i])):
+			cells[tap] = t.crossed
+		}
 	}
 	text := []rune(" " + label + " ")
 	at := 1

@@ -81,13 +81,15 @@ func pointNames(taps []Point) (names []string) {
 
 // between names two points.
 func (b *Builder) between(at reassembly.Between) []string {
-	name := func(i uint8) string {
-		if int(i) < len(b.Points) {
-			return b.Points[i]
-		}
-		return strconv.Itoa(int(i) + 1)
+	return []string{b.point(at.From), b.point(at.To)}
+}
+
+// point names a point by its place.
+func (b *Builder) point(i uint8) string {
+	if int(i) < len(b.Points) {
+		return b.Points[i]
 	}
-	return []string{name(at.From), name(at.To)}
+	return strconv.Itoa(int(i) + 1)
 }
 
 // told turns the core's path into the report's; nil stays nil.

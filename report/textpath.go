@@ -12,18 +12,23 @@ import (
 func (t *text) points(points []Point) {
 	for i := range points {
 		p := &points[i]
-		words := []string{fmt.Sprintf("%s of %s shared", thousands(uint64(p.Shared)), plural(uint64(p.Flows), "flow"))}
-		if p.Clock != nil {
-			words = append(words, p.Clock.words(points[0].Name))
-		}
-		if p.Host == "" {
-			words = append(words, "between both ends")
-		}
-		t.row(clean(p.Name), strings.Join(words, "; "))
+		t.row(clean(p.Name), p.Sentence(points[0].Name))
 		for _, note := range p.Notes {
 			t.row("", t.paint(yellow, clean(note)))
 		}
 	}
+}
+
+// Sentence tells how the capture of a point goes with that of the first.
+func (p *Point) Sentence(first string) string {
+	words := []string{fmt.Sprintf("%s of %s shared", thousands(uint64(p.Shared)), plural(uint64(p.Flows), "flow"))}
+	if p.Clock != nil {
+		words = append(words, p.Clock.words(first))
+	}
+	if p.Host == "" {
+		words = append(words, "between both ends")
+	}
+	return strings.Join(words, "; ")
 }
 
 // words tells the clock in a sentence.
@@ -57,8 +62,15 @@ func gains(drift float64) string {
 
 // path tells what became of a connection's packets.
 func (t *text) path(p *Path) {
+	for _, s := range p.Sentences() {
+		t.printf("  %s\n", s)
+	}
+}
+
+// Sentences tell what became of a connection's packets; none with one point.
+func (p *Path) Sentences() (list []string) {
 	if p == nil {
-		return
+		return nil
 	}
 	for _, from := range [...]struct {
 		name string
@@ -78,6 +90,7 @@ func (t *text) path(p *Path) {
 		if c.Delay.Samples > 0 {
 			words = append(words, fmt.Sprintf("one way in %s to %s, %s on average", span(c.Delay.Min), span(c.Delay.Max), span(c.Delay.Mean)))
 		}
-		t.printf("  %s\n", strings.Join(words, ", "))
+		list = append(list, strings.Join(words, ", "))
 	}
+	return list
 }

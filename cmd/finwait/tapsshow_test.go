@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -15,6 +16,9 @@ import (
 // lastACKLost are captures of both ends of one connection of two Linux kernels:
 // the last ACK of the close was dropped between them.
 const lastACKLost = "testdata/taps/last-ack-lost"
+
+// lastACKLostMiddle was captured between them: the ACK was dropped behind it.
+const lastACKLostMiddle = "../../fixtures/kernel/07a_last_ack_lost_after.pcap"
 
 func showTaps(t *testing.T, more ...string) []byte {
 	t.Helper()
@@ -35,6 +39,8 @@ func TestShowTapsGolden(t *testing.T) {
 		{"100.txt", []string{"--width", "100"}},
 		{"ascii.txt", []string{"--width", "40", "--ascii"}},
 		{"svg", []string{"--svg"}},
+		{"three.txt", []string{"--width", "100", "--tap", "middle=" + lastACKLostMiddle}},
+		{"three.svg", []string{"--svg", "--tap", "middle=" + lastACKLostMiddle}},
 	} {
 		t.Run(c.as, func(t *testing.T) {
 			path := lastACKLost + "." + c.as
@@ -114,11 +120,58 @@ func TestPageOfTaps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if !strings.Contains(string(text), `lost on the path, one way in `) || !strings.Contains(string(text), "flow shared; clock ") {
+		t.Error("the page does not say what became of the packets, or how the clocks go together")
+	}
 	if n := strings.Count(string(text), `"delay":0.00`); n != 12 {
 		t.Errorf("%d segments of the page arrive", n)
 	}
 	if !strings.Contains(string(text), `"lost":"on-path","between":["client","server"]`) {
 		t.Error("the page does not say where the last ACK was lost")
+	}
+	if code := run([]string{"read", "--client-side", lastACKLost + ".client.pcap", "--tap", "middle=" + lastACKLostMiddle, "--server-side", lastACKLost + ".server.pcap",
+		"-o", page, "--format", "html"}, streams{in: &bytes.Buffer{}, out: &bytes.Buffer{}, err: &errs}); code != 0 {
+		t.Fatalf("exit status %d: %s", code, errs.Bytes())
+	}
+	if text, err = os.ReadFile(page); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(text), `"passed":[[0,`); n != 13 || !strings.Contains(string(text), `"between":["middle"]`) || !strings.Contains(string(text), `"lost_at":0.75`) {
+		t.Errorf("%d segments of the page pass the middle, or the last ACK is not lost behind it", n)
+	}
+}
+
+// A point between both ends tells what passed it, and when.
+func TestShowMiddle(t *testing.T) {
+	var d report.Ladder
+	if err := json.Unmarshal(showTaps(t, "--json", "--tap", "middle="+lastACKLostMiddle), &d); err != nil {
+		t.Fatal(err)
+	}
+	_, middle := readRecords(t, lastACKLostMiddle)
+	passed := 0
+	for _, r := range d.Rows {
+		if r.Kind != report.RowSegment {
+			continue
+		}
+		x := r.Segment.Crossing
+		if x == nil || len(x.Passed) != 1 || x.Passed[0].Point != "middle" || x.Passed[0].File != 2 {
+			t.Errorf("packet %d: %+v", r.Packet, x)
+			continue
+		}
+		passed++
+		p := x.Passed[0]
+		if p.At <= r.At || x.Arrived != 0 && p.At >= x.Arrived {
+			t.Errorf("packet %d passes the middle at %v, sent at %v, there at %v", r.Packet, p.At, r.At, x.Arrived)
+		}
+		if b := middle[p.Packet-1].data; len(b) < 42 || binary.BigEndian.Uint16(b[34:]) != d.Connection.Client.Port && r.From == "client" {
+			t.Errorf("packet %d is said to pass as packet %d, which is another", r.Packet, p.Packet)
+		}
+		if x.Arrived == 0 && !slices.Equal(x.Between, []string{"middle", "server"}) {
+			t.Errorf("packet %d is lost between %v", r.Packet, x.Between)
+		}
+	}
+	if passed != 13 {
+		t.Errorf("%d segments passed the middle", passed)
 	}
 }
 

@@ -186,8 +186,11 @@ func (m *merger) crossing(p *packet) (c reassembly.Crossing) {
 	}
 	last := from
 	for k := from; ; k += step {
-		if p.seen[k].pos != 0 {
+		if s := &p.seen[k]; s.pos != 0 {
 			last = k
+			if m.taps[k].Own == reassembly.None {
+				c.Via = append(c.Via, reassembly.Passing{Point: uint8(k), At: s.at, As: s.pkt})
+			}
 		}
 		if k == to {
 			break

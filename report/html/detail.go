@@ -14,7 +14,7 @@ import (
 // rows of segments as short arrays, a fifth of their ordinary JSON.
 
 // detailOf is the JSON of a connection in full, made safe for the page.
-func detailOf(b *report.Builder, c *reassembly.Case, limit int, only func(*reassembly.Finding) bool) []byte {
+func detailOf(b *report.Builder, points []report.Point, c *reassembly.Case, limit int, only func(*reassembly.Finding) bool) []byte {
 	l := *c.Life
 	l.Findings = nil
 	for i := range c.Life.Findings {
@@ -23,11 +23,18 @@ func detailOf(b *report.Builder, c *reassembly.Case, limit int, only func(*reass
 		}
 	}
 	ladder := b.Ladder(&l, c.Segments())
+	ladder.Points = points
 	ladder.Rows = trim(ladder.Rows, limit)
 	out := append([]byte(nil), `{"connection":`...)
 	out = ladder.Connection.AppendJSON(out)
 	out = append(out, `,"dropped":`...)
 	out = strconv.AppendUint(out, ladder.Dropped, 10)
+	if between := ladder.PointsBetween(); len(between) > 0 && ladder.Connection.Path != nil {
+		out = append(append(out, `,"between":`...), appendJSON(nil, between)...)
+	}
+	if sentences := ladder.Connection.Path.Sentences(); len(sentences) > 0 {
+		out = append(append(out, `,"path":`...), appendJSON(nil, sentences)...)
+	}
 	out = append(out, `,"rows":[`...)
 	last := report.Seconds(0)
 	for i := range ladder.Rows {
@@ -39,7 +46,7 @@ func detailOf(b *report.Builder, c *reassembly.Case, limit int, only func(*reass
 			out = appendJSON(out, r)
 			continue
 		}
-		out = appendSegment(out, r, r.Relative-last)
+		out = appendSegment(out, ladder, r, r.Relative-last)
 		last = r.Relative
 	}
 	return embeddable(append(out, "]}"...))
@@ -56,6 +63,8 @@ type extras struct {
 	Lost     report.Where        `json:"lost,omitempty"`
 	Delay    *report.Seconds     `json:"delay,omitempty"` // to the receiver's own capture
 	Delayed  bool                `json:"delayed,omitempty"`
+	Passed   [][2]int64          `json:"passed,omitempty"`  // points between both ends: place, and ns since it was sent
+	LostAt   float64             `json:"lost_at,omitempty"` // how far it came, of 1
 	Between  []string            `json:"between,omitempty"`
 	Assumed  bool                `json:"assumed,omitempty"` // lost between them if the capture behind was running
 	Why      string              `json:"why,omitempty"`
@@ -69,8 +78,8 @@ type extras struct {
 // appendSegment writes [time after the segment before it in ns, packet, sender
 // (0 client), flags, seq, sequence space, payload bytes, ack or null, window,
 // tsval and tsecr or null, extras].
-func appendSegment(b []byte, r *report.LadderRow, after report.Seconds) []byte {
-	s := r.Segment
+func appendSegment(b []byte, ladder *report.Ladder, r *report.LadderRow, after report.Seconds) []byte {
+	s, between := r.Segment, ladder.PointsBetween()
 	number := func(v int64) { b = append(strconv.AppendInt(b, v, 10), ',') }
 	optional := func(v *uint32) {
 		if v == nil {
@@ -103,6 +112,12 @@ func appendSegment(b []byte, r *report.LadderRow, after report.Seconds) []byte {
 		Forged: s.Forged, Client: r.Client, Server: r.Server, Findings: r.Findings, Cited: r.Cited}
 	if x := s.Crossing; x != nil {
 		e.Between, e.Assumed = x.Between, x.Assumed
+		if s.Lost != "" && len(between) > 0 { // else half way
+			e.LostAt = ladder.LostAt(r)
+		}
+		for _, p := range x.Passed {
+			e.Passed = append(e.Passed, [2]int64{int64(slices.Index(between, p.Point)), int64(p.At - r.At)})
+		}
 		if x.Arrived != 0 {
 			e.Delay, e.Delayed = &x.Delay, x.Delayed
 		}

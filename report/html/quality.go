@@ -10,7 +10,7 @@ import (
 // This file is what the page says of the capture itself.
 
 // quality tells what the capture lacks, which is what bounds the rest.
-func quality(s *report.Summary) []qualityLine {
+func quality(s *report.Summary, points []report.Point) []qualityLine {
 	q := &s.Quality
 	list := []qualityLine{{fmt.Sprintf("%s, %s of them TCP segments that were used.", plural(q.Frames, "frame"), group(q.Segments)), false}}
 	say := func(bad bool, format string, a ...any) {
@@ -21,6 +21,13 @@ func quality(s *report.Summary) []qualityLine {
 	}
 	for _, p := range q.Damage {
 		say(true, "Damaged: %s", p.Text)
+	}
+	for i := range points {
+		p := &points[i]
+		say(false, "%s: %s.", p.Name, p.Sentence(points[0].Name))
+		for _, note := range p.Notes {
+			say(true, "%s: %s.", p.Name, note)
+		}
 	}
 	switch {
 	case q.Dropped == nil:

@@ -20,7 +20,7 @@ func TestQuality(t *testing.T) {
 		Names: []report.Name{{IP: netip.MustParseAddr("192.0.2.1"), Name: "a.example"}}, MoreNames: 9,
 	}}
 	var bad, good []string
-	for _, l := range append(quality(s), files([]report.CaptureFile{{File: 1, Name: "a.pcapng.zst"}}, s)...) {
+	for _, l := range append(quality(s, nil), files([]report.CaptureFile{{File: 1, Name: "a.pcapng.zst"}}, s)...) {
 		if l.Bad {
 			bad = append(bad, l.Text)
 		} else {

@@ -72,7 +72,7 @@ func (f *frameData) describe() {
 		{"Last state of clients", "state", bars(clients, s.Connections)},
 		{"Last state of servers", "state", bars(servers, s.Connections)},
 	}
-	f.Quality = append(quality(s), places(s)...)
+	f.Quality = append(quality(s, f.Capture.Points), places(s)...)
 	f.Quality = append(f.Quality, files(f.Capture.Files, s)...)
 	f.assumptions()
 }

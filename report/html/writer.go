@@ -93,7 +93,7 @@ func (w *Writer) Check(next func(*reassembly.Case)) func(*reassembly.Case) {
 		if !w.o.Selection.Match(c.Life) || !w.wants(c.Life) {
 			return
 		}
-		page := detailOf(&report.Builder{SeveralFiles: w.several, Points: w.points}, c, w.o.Segments, w.lists)
+		page := detailOf(&report.Builder{SeveralFiles: w.several, Points: w.points}, w.o.Capture.Points, c, w.o.Segments, w.lists)
 		w.mu.Lock()
 		w.pages[c.Life] = page
 		w.mu.Unlock()

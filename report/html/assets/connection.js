@@ -12,7 +12,7 @@ function openConnection(id) {
     box.replaceChildren(backLink(), h("h1", { tabindex: "-1" }, `Connection ${id}`), h("p", { class: "notice" },
       row < 0 ? "This page does not have it." : `${clientOf(row)} to ${serverOf(row)}: only its row in the table is on this page. “finwait show FILE --conn ${id}” shows it in full.`));
   } else {
-    view = { detail, connection: detail.connection, rows: inCausalOrder(expand(detail), detail.connection), at: 0, open: new Set(), timer: 0 };
+    view = { detail, connection: detail.connection, between: detail.between || [], rows: inCausalOrder(expand(detail), detail.connection), at: 0, open: new Set(), timer: 0 };
     view.moments = moments(view.rows, view.connection);
     build(box);
   }
@@ -42,6 +42,7 @@ function build(box) {
     backLink(),
     h("h1", { tabindex: "-1" }, h("span", { class: "client" }, address(c.client)), " to ", h("span", { class: "server" }, address(c.server))),
     h("p", { class: "dim" }, facts(c).join(" · ")),
+    ...(view.detail.path || []).map((words) => h("p", { class: "dim" }, `The ${words}.`)),
     findingsOf(c),
     h("section", { class: "panel stage-panel", "aria-label": "Step through the connection" }, h("h2", {}, "Step by step"),
       h("div", { class: "stage" },
@@ -78,7 +79,7 @@ function findingsOf(c) {
 
 const PLACES = {
   "before-tap": "lost before the capture point", "after-tap": "lost behind the capture point", "never-sent": "never sent",
-  "capture-missed": "missed by the capture", "undetermined": "where it was lost is undetermined",
+  "capture-missed": "missed by the capture", "on-path": "lost on the path", "at-receiver": "came, and its host did not take it", "undetermined": "where it was lost is undetermined",
 };
 
 function findingCard(f) {
@@ -88,7 +89,7 @@ function findingCard(f) {
     return [" ", h("button", { type: "button", class: "link", onclick: () => goToPacket(p, f.files && f.files[i]) }, name)];
   });
   const words = [f.confidence, f.endpoint && f.endpoint !== "both" ? `${f.endpoint}'s side` : f.endpoint ? "both ends" : null,
-    f.where ? PLACES[f.where] || f.where : null, f.verdict].filter(Boolean);
+    f.where ? (f.between ? `lost between ${f.between.join(" and ")}` : PLACES[f.where] || f.where) : null, f.verdict].filter(Boolean);
   const part = (title, text) => (text ? [h("dt", {}, title), h("dd", {}, text)] : null);
   return h("article", { class: `finding ${f.severity}` },
     h("h3", {}, badge(f.severity), ` ${rule ? rule.title : f.id} `, h("code", {}, f.id)),
@@ -196,7 +197,7 @@ function mark(index, quiet) {
 // drawDetail draws what depends on the width: that of the window, or of paper.
 function drawDetail(paper) {
   const width = paper || Math.max(300, view.ladder.clientWidth - 4);
-  const drawn = drawLadder(view.rows, view.connection, width, view.open, pick, (run) => { view.open.add(run); drawDetail(); });
+  const drawn = drawLadder(view.rows, view.connection, view.between, width, view.open, pick, (run) => { view.open.add(run); drawDetail(); });
   view.tops = drawn.tops;
   view.ladder.replaceChildren(drawn.svg);
   if (view.moments.length) mark(view.moments[view.at].index, true);

@@ -1,7 +1,8 @@
 // ladder.js: the ladder diagram. Time goes down; the lifelines of client and
 // server stand left and right, beside each the lane of its state, between them the
 // line of the capture point. What is lost ends where it was lost. Where both ends
-// were captured, an arrow falls by how long its segment took.
+// were captured, an arrow falls by how long its segment took; other points stand
+// between them, and it bends where it passed them.
 
 // Rows of ordinary data in a longer run than this are folded into one.
 const FOLD = 8, KEEP = 2;
@@ -47,9 +48,11 @@ const rowHeightOf = (row, narrow, list) => {
 };
 
 // drawLadder gives the SVG, and the vertical place of each row by its index.
-function drawLadder(rows, connection, width, open, onpick, onopen) {
+function drawLadder(rows, connection, between, width, open, onpick, onopen) {
   const g = shape(width);
   g.crosses = connection.path !== undefined;
+  // Where lines stand between the ends, as shares of the way, and their names.
+  g.points = g.crosses ? between.map((name, k) => ({ name, at: (k + 1) / (between.length + 1) })) : [{ name: "capture point", at: 0.5 }];
   g.slowest = rows.reduce((most, r) => Math.max(most, (r.segment && r.segment.delay) || 0), 0);
   const top = 34;
   const list = fold(rows, open);
@@ -79,10 +82,12 @@ function drawLadder(rows, connection, width, open, onpick, onopen) {
       SIDES.map((side, k) => lane(g, lanes[side], k, bottom)),
       s("line", { class: "life", x1: g.client, x2: g.client, y1: top - 8, y2: bottom }),
       s("line", { class: "life", x1: g.server, x2: g.server, y1: top - 8, y2: bottom }),
-      g.crosses ? null : s("line", { class: "tap", x1: middle, x2: middle, y1: top - 8, y2: bottom }),
+      g.points.map((p) => s("line", { class: "tap", x1: along(g, p.at), x2: along(g, p.at), y1: top - 8, y2: bottom })),
       marks),
   };
 }
+
+const along = (g, share) => px(g.client + (g.server - g.client) * share);
 
 function ladderWords(rows, connection) {
   const n = rows.filter((r) => r.kind === "segment").length;
@@ -94,7 +99,8 @@ function head(g, middle) {
     g.narrow ? null : s("text", { x: 78, y: 16, "text-anchor": "end" }, "time"),
     g.narrow ? null : s("text", { x: 126, y: 16, "text-anchor": "end" }, "packet"),
     s("text", { class: "client", x: g.narrow ? 4 : g.client, y: 16, "text-anchor": g.narrow ? "start" : "middle" }, "client"),
-    s("text", { x: middle, y: 16, "text-anchor": "middle" }, g.crosses ? "one clock" : "capture point"),
+    g.points.map((p) => s("text", { x: along(g, p.at), y: 16, "text-anchor": "middle" }, p.name)),
+    g.points.length > 0 ? null : s("text", { x: middle, y: 16, "text-anchor": "middle" }, "one clock"),
     s("text", { class: "server", x: g.narrow ? g.width - 4 : g.server, y: 16, "text-anchor": g.narrow ? "end" : "middle" }, "server"));
 }
 
@@ -165,12 +171,14 @@ function drawRow(group, g, row, y, connection, notes) {
 function arrow(group, g, row, y) {
   const q = row.segment, forward = row.from === "client";
   const from = forward ? g.client : g.server, to = forward ? g.server : g.client;
-  const share = q.lost === "before-tap" ? 0.3 : q.lost === "at-receiver" ? 1 : q.lost ? (g.crosses ? 0.5 : 0.74) : 1;
+  const share = q.lost === "before-tap" ? 0.3 : q.lost === "at-receiver" ? 1 : q.lost ? (g.crosses ? q.lostAt ?? 0.5 : 0.74) : 1;
   const fall = q.delay === undefined || g.slowest <= 0 ? 10 : 14 * Math.max(q.delay, 0) / g.slowest;
   const tail = y + 22, tip = tail + fall * share, end = from + (to - from) * share;
   const dir = forward ? 1 : -1;
   const kind = q.lost ? "lost" : q.forged ? "forged" : q.kind === "fresh" ? "" : "copy";
-  group.append(s("line", { class: `arrow ${row.from} ${kind}`, x1: from, y1: tail, x2: px(end - (q.lost ? 0 : dir)), y2: px(tip) }));
+  // It bends at the points between, where it arrived and the clocks tell when.
+  const bends = q.delay > 0 ? q.passed.map(([k, took]) => `${along(g, g.points[k].at)},${px(tail + fall * Math.min(Math.max(took / 1e9 / q.delay, 0), 1))}`) : [];
+  group.append(s("polyline", { class: `arrow ${row.from} ${kind}`, points: [`${from},${tail}`, ...bends, `${px(end - (q.lost ? 0 : dir))},${px(tip)}`].join(" ") }));
   if (q.lost) group.append(s("path", { class: "cross", d: `M${px(end - 5)} ${px(tip - 5)}l10 10m0 -10l-10 10` }));
   else group.append(s("path", { class: `head ${row.from}`, d: `M${end} ${px(tip)}l${-dir * 9} -5v9z` }));
   const label = arrowLabel(q, row, g.narrow);

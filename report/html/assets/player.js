@@ -16,7 +16,7 @@ function expand(detail) {
       segment: {
         flags, name: segmentName(flags, len), seq, end: seq + space, len, ack, win, tsval, tsecr, sack: e.sack || [], dsack: e.dsack,
         kind: e.kind || "fresh", original: e.original, received: !e.missed, lost: e.lost, why: e.why, forged: e.forged,
-        delay: e.delay, delayed: e.delayed, between: e.between, assumed: e.assumed,
+        delay: e.delay, delayed: e.delayed, between: e.between, assumed: e.assumed, passed: e.passed || [], lostAt: e.lost_at,
       },
     };
   });
