@@ -130,6 +130,9 @@ func (t *Tracker) foldBack(i uint32, h uint64) {
 	p.last = max(p.last, c.last)
 	own := &t.links[p.links]
 	own.newer, own.reusedBy = 0, 0
+	if t.longOf(p) == nil && p.logged > mostAdopted {
+		t.lengthen(prev, p)
+	}
 	if g := t.longOf(p); g != nil {
 		t.settle(p, g)
 		g.packets += uint64(c.packets)

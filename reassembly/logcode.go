@@ -36,8 +36,11 @@ const (
 	context    = 14 << logFlags // no entry but that of setContext
 	asItIs     = 3              // of time and packet
 	bothTS     = 3
-	mostEntry  = 2 + 8 + 8 + 4 + 4 + 4 + 4 + 8 + 1 + 2 + 2 + 16 + 4 // bytes; the least is 8
+	mostEntry  = 2 + 8 + 8 + 4 + 4 + 4 + 4 + 8 + 1 + 2 + 2 + 16 + 4 // bytes
+	leastEntry = 2 + 3 + 1 + 2
 	mostLogged = 1<<16 - 1 - 2*mostEntry
+
+	mostAdopted = mostLogged * leastEntry / mostEntry // each entry may grow
 )
 
 // More bits.
@@ -189,6 +192,7 @@ func (l *logs) setContext(c *conn) {
 }
 
 // adopt takes the recs cited of the next incarnation in c's log for c's own.
+// setContext must follow, and c.logged not be above mostAdopted.
 func (l *logs) adopt(c *conn) {
 	v := l.view()
 	var opts [2]synOptions
@@ -209,7 +213,6 @@ func (l *logs) adopt(c *conn) {
 	for x := range c.side {
 		c.side[x].ttl, c.side[x].tag = own.side[x].ttl, own.side[x].tag
 	}
-	l.setContext(c)
 }
 
 // unpack appends the recs of c's log to recs, and sets the options that it has.

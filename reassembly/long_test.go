@@ -51,6 +51,16 @@ func longTalk(seed uint64) []Segment {
 			sent[port] += 100
 		case 2:
 			k.segment(ms, port, false, FlagRST|FlagACK, 1, sent[port], 0)
+		case 3: // a router quotes thousands of a short connection's segments; then as in case 1
+			other := port + 100
+			k.open(other)
+			for range 3000 {
+				k.segment(ms, other, true, FlagACK|FlagPSH, 1, 1, 100)
+				k.out[len(k.out)-1].Quote = ICMPQuote{Type: 3, Code: 4}
+			}
+			k.segment(ms, other, true, FlagSYN, 1<<30, 0, 0)
+			k.segment(ms, other, true, FlagACK|FlagPSH, 1, 1, 100)
+			k.segment(ms, other, false, FlagACK, 1, 101, 0)
 		}
 	}
 	data(2000)
