@@ -26,7 +26,8 @@ import "github.com/finwait/finwait/reassembly/seqnum"
 //     carries no data: nothing refutes its receipt (refute.go, rules 12 to 14d);
 //   - at most one RST, the last segment, at SND.NXT and with an ACK, before any
 //     FIN: exact at its receiver (rst.go, rules 17 and 18);
-//   - nothing follows the ACK of the second FIN: no restart of TIME-WAIT (rule 21).
+//   - nothing follows the ACK of the second FIN: no restart of TIME-WAIT (rule 21);
+//   - no IP-ID is missing that a copy may have had (unseencopy.go).
 //
 // cleanwalk.go goes through the log, cleanclose.go has the rules of the close,
 // cleanfinish.go fills the Lifecycle, and anomaly/clean.go says what the rules
@@ -45,6 +46,8 @@ type cleanSide struct {
 	lastWin, lastID   uint16
 	hasTS, hasID      bool
 	idGap             bool // an IP-ID was missing: it sent what the capture lacks
+	gap               bool // and that may have been a copy: see copiesUnseen
+	idRun, idGaps     int32
 	ttl               uint8
 	letters           uint8  // of Zeek, told already
 	bare              bool   // its last segment was a pure ACK

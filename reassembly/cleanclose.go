@@ -108,7 +108,7 @@ func (t *cleanTeller) idleAfter(n, i int32, x int, idStep int32, late int64) boo
 			continue
 		}
 		fin := r.flags&FlagFIN != 0
-		if r.at-t.recs[n].at > late && (!fin || idStep == 1) {
+		if r.at-t.recs[n].at > late && r.echoes(&t.recs[n]) && (!fin || idStep == 1) {
 			return true
 		}
 		if fin {

@@ -113,6 +113,9 @@ func (t *cleanTeller) segment(i int32) bool {
 		s.waiting, s.waitSeq, s.waitAt = true, r.seq, r.at
 	}
 	before.idStep = t.take(x, r, s)
+	if t.gap(r, s, before.idStep) {
+		return false
+	}
 	if r.len > 0 {
 		s.dataSegments++
 		s.dataOnce = before.idStep == 1 || r.at-before.at < leastRTO
@@ -227,6 +230,22 @@ func (t *cleanTeller) take(x int, r *rec, s *cleanSide) (idStep int32) {
 	s.idGap = s.idGap || idStep > 1
 	s.lastID, s.hasID = r.ipid, true
 	return idStep
+}
+
+// gap follows the IP-IDs as machine.stepID does; true: what is missing may have
+// been a copy of what was acknowledged (machine.copiesUnseen).
+func (t *cleanTeller) gap(r *rec, s *cleanSide, idStep int32) bool {
+	switch {
+	case idStep <= 0:
+	case idStep == 1:
+		s.idRun++
+	case idStep > maxIDStep:
+		s.idRun, s.idGaps, s.gap = 0, 0, false
+	default:
+		s.idGaps++
+		s.gap = s.gap || idStep <= 1+unseenMax && r.at-t.recs[0].at >= leastRTO
+	}
+	return s.gap && s.idRun >= idsPerGap*s.idGaps
 }
 
 // Letters of Zeek's history that a side has told.

@@ -145,16 +145,34 @@ func (m *machine) wasIdle(fin, first int32, x int) bool {
 		return true
 	}
 	end := m.marks[first].prevEnd
+	wait := m.againWithin(fin, end, x)
 	for j := fin - 1; j >= 0; j-- {
 		a := &m.recs[j]
 		if !m.own(j, 1-x) || !m.acks(j, end) || m.marks[j].recv == notReceived {
 			continue
 		}
-		if a.span() > 0 && a.flags&FlagSYN == 0 || m.recs[fin].at-a.at > 2*m.rto(x) {
+		if a.span() > 0 && a.flags&FlagSYN == 0 || m.recs[fin].at-a.at > wait {
 			return true
 		}
 	}
 	return false
+}
+
+// againWithin is how long side x would at most have waited by segment i before
+// it sent again what ends at end: longer after each copy (RFC 6298 section 5.5).
+func (m *machine) againWithin(i int32, end uint32, x int) int64 {
+	wait, last := 2*m.rto(x), int64(0)
+	for j := range i {
+		r := &m.recs[j]
+		if !m.own(j, x) || r.span() == 0 || r.flags&FlagRST != 0 || r.end() != end {
+			continue
+		}
+		if last != 0 {
+			wait = max(wait, 3*(r.at-last))
+		}
+		last = r.at
+	}
+	return wait
 }
 
 // sentOnce: before segment i side x sent at most one segment with data, and that
@@ -215,14 +233,15 @@ func (m *machine) wentOn(first, i int32, x int) bool {
 }
 
 // idleAfter: side x had nothing to send when it got the ACK j: by i it sent
-// something only after its turn, and had sent nothing that the tap missed.
+// something only after its turn, and had sent nothing that the tap missed. An
+// echo older than j was sent before j came, however late it passed.
 func (m *machine) idleAfter(j, i int32, x int) bool {
 	for n := j + 1; n <= i; n++ {
 		r, k := &m.recs[n], &m.marks[n]
 		if !m.own(n, x) {
 			continue
 		}
-		if r.at-m.recs[j].at > m.late(x) && (r.pureACK() && r.seq == k.prevEnd || k.kind == fresh && m.nextID(n, x)) {
+		if r.at-m.recs[j].at > m.late(x) && r.echoes(&m.recs[j]) && (r.pureACK() && r.seq == k.prevEnd || k.kind == fresh && m.nextID(n, x)) {
 			return true
 		}
 		if r.span() > 0 {

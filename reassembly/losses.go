@@ -2,6 +2,7 @@ package reassembly
 
 import (
 	"slices"
+	"time"
 
 	"github.com/finwait/finwait/reassembly/seqnum"
 	"github.com/finwait/finwait/reassembly/tcpstate"
@@ -129,33 +130,97 @@ func (m *machine) noteLate(i int32, x int) {
 	m.tell(loss{kind: lateACK, side: x, at: r.at, copy: r.pkt, flags: r.flags, subject: -1, where: NoWhere, conf: Likely})
 }
 
+const (
+	// burst is the time within which segments count as sent at once.
+	burst = int64(time.Millisecond)
+	// heldUpLeast is how many of a burst make it likelier that one delay held
+	// them up than that each was lost.
+	heldUpLeast = 3
+)
+
+// burstHeldUp: by the echo of copy i none of several segments that passed in
+// one burst with ACK a had come when the copy was made, soon after: one delay
+// behind the tap is likelier than that all of them were lost.
+func (m *machine) burstHeldUp(a, i int32, x int) bool {
+	r, o := &m.recs[i], &m.recs[a]
+	if r.bits&o.bits&recTS == 0 || m.crossing != nil || m.sentBy(i)-o.at >= leastRTO || !m.plausibleEcho(r) {
+		return false
+	}
+	l := loss{kind: lateACK, side: x, at: r.at, after: r.at - o.at, copy: r.pkt, flags: r.flags, subject: -1, where: NoWhere, conf: Possible}
+	for j := range i {
+		b := &m.recs[j]
+		if !m.own(j, 1-x) || b.flags&(FlagACK|FlagRST|FlagSYN) != FlagACK || b.at < o.at-burst || b.at > o.at+burst {
+			continue
+		}
+		if m.marks[j].recv != received || !seqnum.Less(r.tsecr, b.tsval) {
+			return false
+		}
+		l.carriers = append(l.carriers, b.pkt)
+	}
+	if len(l.carriers) < heldUpLeast {
+		return false
+	}
+	m.tell(l)
+	return true
+}
+
 // noteProven: segment j of side x, thought lost when copy by was sent, is
 // proved by segment n to have arrived: its ACK was lost before the tap, or only
 // delayed (rule 22).
 func (m *machine) noteProven(j, by, n int32, x int, byDSACK bool) {
-	s, c, a := &m.recs[j], &m.recs[by], &m.recs[n]
-	l := loss{kind: lostUnseenACK, side: x, at: c.at, after: c.at - s.at, copy: c.pkt, carriers: []Packet{s.pkt}, flags: s.flags, subject: j, where: BeforeTap, conf: Likely}
+	s, c, a, y := &m.recs[j], &m.recs[by], &m.recs[n], 1-x
+	l := loss{kind: lostUnseenACK, side: x, at: c.at, after: c.at - s.at, copy: c.pkt, carriers: []Packet{s.pkt, a.pkt}, flags: s.flags, subject: j, where: BeforeTap, conf: Likely}
 	l.lastACK = s.flags&FlagFIN != 0 && m.firstFINCovered(x)
-	gap := m.marks[n].idStep > 1 && m.marks[n].idStep <= 64 && m.snd[1-x].idRun >= 2
-	none := m.allSeen(j, n, 1-x)
-	if !gap && (none || c.at-s.at <= ACKDelayMax) {
+	gap := m.gapSince(j, n, y)
+	none := m.allSeen(j, n, y)
+	switch {
+	case gap && byDSACK:
+		l.conf = Certain
+	case gap:
+	case none:
+		l.kind, l.where, l.conf = neverSentACK, NeverSent, Certain
+	case c.at-s.at <= m.ackDelay(j, y):
 		l.kind, l.where = neverSentACK, NeverSent
 	}
 	switch {
-	case byDSACK:
-	case s.flags&FlagSYN == 0 && m.e[1-x].state != tcpstate.TimeWait && m.echoProves(j, n):
+	case byDSACK || gap || !none && m.overdue(j, n, y):
+	case s.flags&FlagSYN == 0 && m.e[y].state != tcpstate.TimeWait && m.echoProves(j, n):
 		// A socket that had the copy would echo it: the ACK was made from the
 		// first and was only late (Eifel, RFC 3522). TIME-WAIT and an answer to
 		// a copy of a SYN never refresh the echo.
 		l.kind, l.where, l.conf = lateACK, NoWhere, Certain
-	case a.at < c.at+m.snd[1-x].rtt.least/2:
-		l.kind, l.where = lateACK, NoWhere
+	case a.at < c.at+m.snd[y].rtt.least/2:
+		l.kind, l.where, l.conf = lateACK, NoWhere, Likely
 	}
-	if gap || none && l.kind == neverSentACK {
-		l.conf = Certain
-	}
-	l.carriers = append(l.carriers, a.pkt)
 	m.tell(l)
+}
+
+// gapSince: by its IP-IDs side y sent something before segment n that the
+// capture lacks, and since segment j, although nothing is missing of its bytes.
+func (m *machine) gapSince(j, n int32, y int) bool {
+	for i := j + 1; i <= n && m.snd[y].idRun >= 2; i++ {
+		if k := &m.marks[i]; m.own(i, y) && k.idStep > 1 && k.idStep <= maxIDStep && (i == n || m.recs[i].seq == k.prevEnd) {
+			return true
+		}
+	}
+	return false
+}
+
+// ackDelay is how long side y may take to acknowledge segment j: a FIN that
+// ends the connection for it at once (it enters TIME-WAIT), all else after a
+// while (RFC 9293 section 3.8.6.3).
+func (m *machine) ackDelay(j int32, y int) int64 {
+	if s := &m.snd[y]; m.recs[j].flags&FlagFIN != 0 && s.hasFIN && !s.finGuessed && s.finRec < j {
+		return m.late(y)
+	}
+	return ACKDelayMax
+}
+
+// overdue: by its timestamp side y made segment n later than it may acknowledge
+// segment j: it had sent an ACK before.
+func (m *machine) overdue(j, n int32, y int) bool {
+	s := &m.recs[j]
+	return m.recs[n].bits&recTS != 0 && m.snd[y].tickKnown() && m.sentBy(n)-s.at > ACKDelayMax+m.late(y)
 }
 
 // countsIDs is how many IP-IDs in a row make a counter of the connection's own.

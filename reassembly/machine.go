@@ -66,6 +66,7 @@ type mark struct {
 	until   int32      // delayed: the segment after which it arrived
 	refuter int32      // the segment that refuted it, -1
 	copies  int32      // unanswered copies of it so far
+	gap     bool       // IP-IDs before it are missing, and not yet judged
 	idStep  int32      // IP-ID minus the sender's last one; 0: not known
 	prevEnd uint32     // the sender's highest end before it
 	prevAck uint32     // the sender's highest ACK before it
@@ -141,6 +142,8 @@ type sender struct {
 	hasTS        bool
 	hasID        bool
 	idRun        int32 // IP-IDs in a row that went up by one
+	idGaps       int32 // among them, places where some are missing
+	gaps         int32 // of those, the ones not yet judged
 	finRec       int32 // first copy of its FIN
 	synRec       int32 // first copy of its SYN
 	finCopies    int32
@@ -199,6 +202,7 @@ type loss struct {
 	subject  int32    // the segment sent again, while it is in the log
 	copyRec  int32    // the copy, likewise
 	settled  bool     // the copy was acknowledged
+	unseen   bool     // the capture lacks the copy: copy is the segment before which it is missing
 	where    Where
 	between  Between
 	conf     Confidence
@@ -336,13 +340,16 @@ func (m *machine) tellWithdrawn(x int, old []mstep, by int32) {
 		if has(s) || s.ev == Assumed {
 			continue
 		}
-		reason := "rests on a step that was withdrawn"
+		reason, refuter := "rests on a step that was withdrawn", by
 		if s.rec >= 0 && m.marks[s.rec].reason != "" {
 			reason = m.marks[s.rec].reason
+			if reason == whyUnseenCopy { // read from later IP-IDs
+				refuter = m.marks[s.rec].refuter
+			}
 		}
 		m.withdrawn[x] = append(m.withdrawn[x], Withdrawal{
 			State: s.state, At: s.at, Packet: s.pkt, Event: s.what,
-			RefutedBy: []Packet{m.recs[by].pkt}, Reason: reason,
+			RefutedBy: []Packet{m.recs[refuter].pkt}, Reason: reason,
 		})
 	}
 }

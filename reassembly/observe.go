@@ -47,6 +47,10 @@ func (m *machine) observe(i int32) {
 	}
 }
 
+// maxIDStep is the largest step of an IP-ID that may be a gap of a counter of
+// the connection's own.
+const maxIDStep = 64
+
 // stepID follows the sender's IP-IDs. Only a full socket counts: Linux sends
 // SYN-ACKs, RSTs and the ACKs of TIME-WAIT with ID 0 (rule 24).
 func (m *machine) stepID(i int32, s *sender) {
@@ -61,8 +65,12 @@ func (m *machine) stepID(i int32, s *sender) {
 			s.idRun++
 		case k.idStep <= 0:
 			return // late or a copy: the count goes on from the highest
-		case k.idStep > 64:
-			s.idRun = 0
+		case k.idStep > maxIDStep:
+			s.idRun, s.idGaps, s.gaps = 0, 0, 0
+		default:
+			k.gap = true
+			s.idGaps++
+			s.gaps++
 		}
 	}
 	s.lastID, s.hasID = r.ipid, true
@@ -242,14 +250,15 @@ func (m *machine) sampleRTT(r *rec, k *mark, s, p *sender) {
 			if !seqnum.LessEq(q.end, r.ack) {
 				p.pend[left] = q
 				left++
-			} else if q.end == r.ack && !q.bad {
+			} else if q.end == r.ack && !q.bad && !m.thirdMissed(r, k, q.end, p) {
 				s.rtt.add(r.at - q.at)
 			}
 		}
 		p.npend = left
 	}
-	if k.kind != fresh {
-		if k.kind == retransmission {
+	fills := r.span() > 0 && r.flags&FlagSYN == 0 && k.hadEnd && seqnum.Less(r.seq, k.prevEnd) // below what was seen: what comes behind had to wait for it
+	if k.kind != fresh || fills {
+		if k.kind == retransmission || fills {
 			for j := range s.pend[:s.npend] {
 				if seqnum.Less(r.seq, s.pend[j].end) {
 					s.pend[j].bad = true
@@ -267,6 +276,13 @@ func (m *machine) sampleRTT(r *rec, k *mark, s, p *sender) {
 		s.pend[s.npend] = pending{end: r.end(), at: r.at}
 		s.npend++
 	}
+}
+
+// thirdMissed: the SYN-ACK is first acknowledged by data before which, by its
+// IP-ID, something was missed: the ACK that a client sends at once (RFC 9293
+// section 3.10.7.3). The time to the data is no round trip.
+func (m *machine) thirdMissed(r *rec, k *mark, end uint32, p *sender) bool {
+	return r.len > 0 && p.hasISS && end == p.iss+1 && k.idStep > 1 && k.idStep <= maxIDStep
 }
 
 // advance moves the sender's highest numbers on.

@@ -19,6 +19,7 @@ const (
 	whyStillAlive = "the endpoint went on sending"
 	whyForged     = "the alleged sender went on: it did not send this RST"
 	whyUnanswered = "sent again and again without an answer"
+	whyUnseenCopy = "its ACK did not arrive: the sender sent again, which the capture lacks"
 	whyLostOnPath = "lost on the path: the receiver's own capture lacks it"
 	whyInjected   = "put in on the path: its alleged sender's own capture lacks it"
 	unansweredMax = 3 // copies without an answer until the receipt is given up (rule 13)
@@ -55,6 +56,9 @@ func (m *machine) refute(i int32) bool {
 		changed = true
 	}
 	if m.missFIN(i, x) {
+		changed = true
+	}
+	if m.copiesUnseen(i, x) {
 		changed = true
 	}
 	if k.kind == retransmission {
@@ -98,6 +102,9 @@ func (m *machine) refuteACKs(i int32, x int) bool {
 			continue // the sender had it and sent again all the same
 		}
 		lost = append(lost, j)
+	}
+	if len(lost) > 0 && m.burstHeldUp(lost[0], i, x) {
+		return false
 	}
 	if len(lost) == 0 {
 		if crossed {

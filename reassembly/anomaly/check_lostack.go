@@ -127,6 +127,10 @@ func checkACKLostAfter(c *reassembly.Case) []reassembly.Finding {
 			case l.Flags&reassembly.FlagSYN != 0:
 				ack, what = "SYN-ACK", "its SYN"
 			}
+			if l.Unseen {
+				return fmt.Sprintf("The %s to the %s in %s passed the tap, but within %s the %s sent something that the capture lacks (IP-IDs are missing before %s), and it had nothing to send but %s again.",
+					ack, l.Side, pkt(l.Carriers[0]), span(l.After), l.Side, pkt(l.Copy), what)
+			}
 			n, fate, and := len(l.Carriers), "passed the tap", ", but"
 			switch {
 			case l.Where == reassembly.AtReceiver:
@@ -164,6 +168,10 @@ func checkLateACK(c *reassembly.Case) []reassembly.Finding {
 		func(l *reassembly.Loss) bool { return l.Kind == reassembly.LateACK },
 		func(l *reassembly.Loss) string {
 			n := len(l.Carriers)
+			if l.Confidence == reassembly.Possible {
+				return fmt.Sprintf("The %s sent again (%s) %s after %s had passed the tap together (%s): by the echo of the copy none of them had come yet. One delay behind the tap is likelier than the loss of all.",
+					l.Side, pkt(l.Copy), span(l.After), count(n, "ACK"), nums(l.Carriers))
+			}
 			if n > 0 && l.Carriers[n-1] < l.Copy {
 				return fmt.Sprintf("The %s sent again (%s) %s after the ACK (%s) had passed the tap: that was held up behind it and came after all, as later packets show. Nothing was lost.",
 					l.Side, pkt(l.Copy), span(l.After), nums(l.Carriers))

@@ -25,7 +25,8 @@ var lostACKRules = []Rule{
 		Title: "An ACK was seen but did not reach its receiver",
 		Explanation: "An acknowledgment was seen, and later than a round trip after it the peer sent the acknowledged bytes " +
 			"again: the ACK was lost between the tap and the peer, or, where several points were captured, between those " +
-			"that are named. Bytes count, not segments: a copy may be cut differently. Usual causes: loss or a full queue " +
+			"that are named. Bytes count, not segments: a copy may be cut differently. A copy that was lost before the tap " +
+			"shows as a gap in the peer's IP-IDs, where it had nothing else to send. Usual causes: loss or a full queue " +
 			"there, a policer, a host that drops under load.",
 		FalseAlarm: "A copy sooner than a round trip crossed the ACK: nothing was lost. A tail-loss probe or a broken stack " +
 			"can repeat bytes whose ACK arrived; a timestamp echo as new as the ACK's shows that.",
