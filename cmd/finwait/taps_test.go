@@ -270,6 +270,9 @@ func TestBothEnds(t *testing.T) {
 			if n > 2 {
 				return // what the capture lacks cannot be told
 			}
+			if told, were := bytes.Count(text, []byte(`{"type":"connection"`)), bytes.Count(soakTruth, []byte("\n")); told != were {
+				t.Errorf("%d connections are told, there were %d", told, were)
+			}
 			if c.FalseCertain != 0 || 100*c.Certain < 90*c.Steps {
 				t.Errorf("certain but false %d; %d of %d steps told as certain", c.FalseCertain, c.Certain, c.Steps)
 			}
