@@ -50,8 +50,11 @@ func (p *pairing) survey() error {
 		taps = append(taps, pair.Tap{Name: point.name, Own: point.own, Open: func() (pair.Source, error) { return p.open(point) }})
 	}
 	plan, err := pair.Survey(taps, pair.Options{})
-	if errors.Is(err, pair.ErrSamePoint) {
+	switch {
+	case errors.Is(err, pair.ErrSamePoint):
 		return usagef("%v; name captures of two different points", err)
+	case errors.Is(err, pair.ErrUnrelated):
+		return usagef("%v: were they made at the same time, of the same connections?", err)
 	}
 	p.plan = plan
 	return err

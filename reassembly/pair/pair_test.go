@@ -401,6 +401,20 @@ func TestSamePoint(t *testing.T) {
 	}
 }
 
+// Captures of one address and port that share nothing are of other connections.
+func TestUnrelated(t *testing.T) {
+	s := newScene(2)
+	s.opening()
+	s.closing()
+	for i := range s.taps[1] {
+		g := &s.taps[1][i]
+		g.Seq, g.Ack, g.IPID = g.Seq*7+99, g.Ack*3+5, g.IPID*31+7
+	}
+	if _, err := Survey(s.points(), Options{}); !errors.Is(err, ErrUnrelated) {
+		t.Errorf("other connections of the same ports: %v", err)
+	}
+}
+
 // Too little memory loses pairs, never packets.
 func TestBounded(t *testing.T) {
 	s := newScene(2)

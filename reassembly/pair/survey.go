@@ -17,6 +17,11 @@ import (
 // takes any time between them.
 var ErrSamePoint = errors.New("both captures were taken at one point: every packet passes both at the same time")
 
+// ErrUnrelated says that two captures have connections of the same addresses and
+// ports and yet not one packet in common: they are of other times or networks, and
+// nothing true can be told of both together.
+var ErrUnrelated = errors.New("the captures have the same addresses and ports, but not one packet in common")
+
 // survey is what the first reading gathers.
 type survey struct {
 	o          Options
@@ -48,7 +53,8 @@ type surveyed struct {
 	slowest     int64 // greatest delay between this capture and the first, ns
 }
 
-// Survey reads all captures once. The error is one of a Source, or ErrSamePoint.
+// Survey reads all captures once. The error is one of a Source, ErrSamePoint or
+// ErrUnrelated.
 func Survey(taps []Tap, o Options) (*Plan, error) {
 	s := &survey{o: o.withDefaults(), global: map[tuple]*flow{}, near: map[reassembly.IP]int{}, seed: rand.Uint64()}
 	for i := range taps {
@@ -181,6 +187,9 @@ func (s *survey) compare(k int) error {
 	b.paired = len(pairs)
 	if samePoint(pairs) {
 		return ErrSamePoint
+	}
+	if len(pairs) == 0 && slices.ContainsFunc(b.flows, func(l *local) bool { return l.flow.locals[0] != nil }) {
+		return ErrUnrelated
 	}
 	// Which end is near which capture: what goes from the first capture to the
 	// other is seen later there than what comes from it, whatever their clocks say.
