@@ -221,7 +221,7 @@ func (m *merger) find(k int, h uint64, t *stream, sender int) (best *packet, aga
 	var off int64
 	for _, p := range m.pending[h] {
 		if p.seen[k].pos != 0 {
-			again = again || p.seg.IPID == t.seg.IPID
+			again = again || p.seg.IPID == t.seg.IPID && m.isCopy(k, p)
 			continue
 		}
 		if p.sum != 0 && t.sum != 0 && p.sum != t.sum || m.idsDiffer(k, p, t) || m.wrongWay(k, p, t.at) {
@@ -232,15 +232,27 @@ func (m *merger) find(k int, h uint64, t *stream, sender int) (best *packet, aga
 		if d -= m.typical[k]; d < 0 {
 			d = -d
 		}
-		if best == nil || d < off {
+		// A packet before the copy that only a capture made of it.
+		if best == nil || best.copy && !p.copy || d < off && best.copy == p.copy {
 			best, off = p, d
 		}
 	}
 	if best != nil {
 		d := t.at - best.first
+		if m.typical[k] == 0 {
+			m.typical[k] = d
+		}
 		m.typical[k] += (d - m.typical[k]) / 8
 	}
 	return best, again && best == nil
+}
+
+// isCopy: a packet that looks like p, which capture k has already, is no other
+// one. Hosts that number no packet (IP-ID 0) send RSTs that are all alike; where
+// they leave, each is one of its own, unless the capture shows all things twice.
+func (m *merger) isCopy(k int, p *packet) bool {
+	own := m.taps[k].Own != reassembly.None && m.forth(p) == (k == 0)
+	return !own || p.seg.IPID != 0 || m.taps[k].doubled*doubledShare > len(m.taps[k].samples)
 }
 
 // idsDiffer: the IP-IDs show that these are two packets.

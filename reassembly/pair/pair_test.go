@@ -252,6 +252,13 @@ func TestFates(t *testing.T) {
 			s.send(srv, 200, ack, 9201, 1101, 20, 0)
 			s.send(srv, 201, rst|ack, 9221, 1101, 0, 0, 1)
 		}, "s9201+20 delivered sent-missed, s9221+0 delivered"},
+		{"RSTs all alike, one of them lost", 2, func(s *scene) {
+			g := s.seg(srv, rst, 9201, 0, 0)
+			g.IPID = 0
+			s.pass(srv, 200, g, 0, 1)
+			s.pass(srv, 201, g, 1)
+			s.pass(srv, 202, g, 0, 1)
+		}, "s9201+0 delivered, s9201+0 lost 1-0, s9201+0 delivered"},
 		{"lost behind the middle", 3, func(s *scene) {
 			s.send(cli, 200, ack, 1101, 9201, 100, 0, 1)
 			s.send(cli, 500, ack, 1101, 9201, 100, 0, 1, 2)

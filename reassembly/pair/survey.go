@@ -48,6 +48,7 @@ type surveyed struct {
 	missed      gaps
 	of          int // sampled packets that it must have seen
 	paired      int
+	doubled     int // sampled packets that it has twice
 	sameID      int // paired packets with one IP-ID in both captures, and with two
 	otherID     int
 	slowest     int64 // greatest delay between this capture and the first, ns
@@ -237,13 +238,14 @@ func (s *survey) compare(k int) error {
 // capture, in the order of capture k.
 func (s *survey) pairs(k int) []matched {
 	a, b := &s.taps[0], &s.taps[k]
+	a.doubled, b.doubled = 0, 0
 	there := make(map[uint64]int, len(a.samples))
 	for i := range a.samples {
-		there[a.keyOf(i)] = once(there, a.keyOf(i), i)
+		there[a.keyOf(i)] = a.once(there, a.keyOf(i), i)
 	}
 	here := make(map[uint64]int, len(b.samples))
 	for i := range b.samples {
-		here[b.keyOf(i)] = once(here, b.keyOf(i), i)
+		here[b.keyOf(i)] = b.once(here, b.keyOf(i), i)
 	}
 	b.sameID, b.otherID = 0, 0
 	for _, l := range b.flows {
@@ -253,7 +255,7 @@ func (s *survey) pairs(k int) []matched {
 	for i := range b.samples {
 		h := b.keyOf(i)
 		j, ok := there[h]
-		if !ok || j < 0 || here[h] < 0 {
+		if !ok || j < 0 || here[h] != i {
 			continue
 		}
 		p, o := &b.samples[i], &a.samples[j]
@@ -274,12 +276,31 @@ func (s *survey) pairs(k int) []matched {
 	return out
 }
 
-// once is the index of a key's only sample, -1 for one found again.
-func once(m map[uint64]int, h uint64, i int) int {
-	if _, again := m[h]; again {
+// frameTwice is the longest time, ns, between two frames of one packet in a
+// capture that shows things twice.
+const frameTwice = int64(1e6)
+
+// doubledShare: a capture that has one packet in so many twice shows things twice.
+const doubledShare = 50
+
+// once is the index of a key's only sample, or of the first of those that are one
+// packet; -1 for one found again.
+func (t *surveyed) once(m map[uint64]int, h uint64, i int) int {
+	j, again := m[h]
+	switch {
+	case !again:
+		return i
+	case j < 0:
+		return j
+	}
+	p, o := &t.samples[i], &t.samples[j]
+	if p.ipid != o.ipid || p.at < o.at || p.at-o.at > frameTwice {
 		return -1
 	}
-	return i
+	if p.ipid != 0 || p.len > 0 || p.flags&(reassembly.FlagSYN|reassembly.FlagFIN) != 0 {
+		t.doubled++ // no host sends that again so soon
+	}
+	return j
 }
 
 func (t *surveyed) keyOf(i int) uint64 {
