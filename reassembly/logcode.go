@@ -110,18 +110,17 @@ func (l *logs) add(c *conn, r *rec, own bool, opts synOptions) {
 		w.number(uint64(r.ack), 4)
 	}
 
-	sack := !r.noSACK()
-	if sack {
+	if !r.noSACK() {
 		more |= moreSACK
 		if r.sack[1] != (SACKBlock{}) {
 			more |= moreSACK2
 		}
 	}
-	if own && d.opens(r) {
-		more |= moreOptions
-	}
-	if !own {
+	switch {
+	case !own:
 		more |= moreCited
+	case d.opens(r):
+		more |= moreOptions
 	}
 	if more != 0 || r.bits&recMoreBits != 0 || r.ttl != d.ttl || r.tag != d.tag {
 		head |= logMore
@@ -137,18 +136,7 @@ func (l *logs) add(c *conn, r *rec, own bool, opts synOptions) {
 		w.number(uint64(r.len), lengthBytes[k])
 	}
 	if r.bits&recTS != 0 {
-		step := r.tsval - d.ts
-		switch {
-		case r.tsecr != p.ts || step >= 1<<16:
-			second |= bothTS << logTS
-			w.number(uint64(r.tsval)|uint64(r.tsecr)<<32, 8)
-		case step < 1<<8:
-			second |= 1 << logTS
-			w.number(uint64(step), 1)
-		default:
-			second |= 2 << logTS
-			w.number(uint64(step), 2)
-		}
+		second |= w.timestamps(r, d, p) << logTS
 		if own {
 			d.ts = r.tsval
 		}
@@ -163,17 +151,37 @@ func (l *logs) add(c *conn, r *rec, own bool, opts synOptions) {
 		w.number(uint64(r.ipid), 2)
 	}
 	if more&(moreSACK|moreOptions) != 0 {
-		for i := range r.sack {
-			if more&(moreSACK<<i) != 0 {
-				w.number(uint64(r.sack[i].Left)|uint64(r.sack[i].Right)<<32, 8)
-			}
-		}
-		if more&moreOptions != 0 {
-			w.number(uint64(opts.mss)|uint64(opts.scale)<<16|uint64(opts.flags)<<24, 4)
-		}
+		w.options(r, more, opts)
 	}
 	w.words[0] |= head | second<<8
 	l.write(c, &w)
+}
+
+// timestamps puts those of a segment of side d, and gives their code.
+func (w *logWriter) timestamps(r *rec, d, p *connSide) uint64 {
+	step := r.tsval - d.ts
+	switch {
+	case r.tsecr != p.ts || step >= 1<<16:
+		w.number(uint64(r.tsval)|uint64(r.tsecr)<<32, 8)
+		return bothTS
+	case step >= 1<<8:
+		w.number(uint64(step), 2)
+		return 2
+	}
+	w.number(uint64(step), 1)
+	return 1
+}
+
+// options puts what more says.
+func (w *logWriter) options(r *rec, more uint64, opts synOptions) {
+	for i := range r.sack {
+		if more&(moreSACK<<i) != 0 {
+			w.number(uint64(r.sack[i].Left)|uint64(r.sack[i].Right)<<32, 8)
+		}
+	}
+	if more&moreOptions != 0 {
+		w.number(uint64(opts.mss)|uint64(opts.scale)<<16|uint64(opts.flags)<<24, 4)
+	}
 }
 
 // setContext notes in c's log what does not follow from it.
@@ -228,11 +236,8 @@ func (v *logView) unpack(c *conn, recs []rec, opts *[2]synOptions, b []byte) ([]
 		head, second := b[r.at], b[r.at+1]
 		r.at += 2
 		if second == context {
-			now.last, now.lastPkt, begun = int64(r.number(8)), Packet(r.number(8)), true
-			for x := range now.side {
-				d := &now.side[x]
-				d.end, d.bits, d.ts = uint32(r.number(4)), uint8(r.number(1)), uint32(r.number(4))
-			}
+			r.context(&now)
+			begun = true
 			continue
 		}
 		recs = append(recs, rec{})
@@ -283,16 +288,7 @@ func (v *logView) unpack(c *conn, recs []rec, opts *[2]synOptions, b []byte) ([]
 			one.bits |= recV6
 		}
 		if more&(moreSACK|moreOptions) != 0 {
-			for i := range one.sack {
-				if more&(moreSACK<<i) != 0 {
-					k := r.number(8)
-					one.sack[i] = SACKBlock{uint32(k), uint32(k >> 32)}
-				}
-			}
-			if more&moreOptions != 0 {
-				k := r.number(4)
-				opts[x] = synOptions{mss: uint16(k), scale: uint8(k >> 16), flags: uint8(k >> 24)}
-			}
+			r.options(one, more, &opts[x])
 		}
 		if more&moreCited != 0 {
 			continue
@@ -308,4 +304,27 @@ func (v *logView) unpack(c *conn, recs []rec, opts *[2]synOptions, b []byte) ([]
 		d.reach(one)
 	}
 	return recs, b
+}
+
+// context takes what setContext wrote.
+func (r *logReader) context(now *conn) {
+	now.last, now.lastPkt = int64(r.number(8)), Packet(r.number(8))
+	for x := range now.side {
+		d := &now.side[x]
+		d.end, d.bits, d.ts = uint32(r.number(4)), uint8(r.number(1)), uint32(r.number(4))
+	}
+}
+
+// options takes what more says.
+func (r *logReader) options(one *rec, more uint64, opts *synOptions) {
+	for i := range one.sack {
+		if more&(moreSACK<<i) != 0 {
+			k := r.number(8)
+			one.sack[i] = SACKBlock{uint32(k), uint32(k >> 32)}
+		}
+	}
+	if more&moreOptions != 0 {
+		k := r.number(4)
+		*opts = synOptions{mss: uint16(k), scale: uint8(k >> 16), flags: uint8(k >> 24)}
+	}
 }
