@@ -256,7 +256,7 @@ func (m *machine) answeredSYN(i int32, x int) int32 {
 
 // sendFIN: the first copy of side x's FIN (rules 1, 6 and 10).
 func (m *machine) sendFIN(i int32, x int) {
-	r, k, e, s := &m.recs[i], &m.marks[i], &m.e[x], &m.snd[x]
+	r, e, s := &m.recs[i], &m.e[x], &m.snd[x]
 	if s.hasFIN && s.fin != r.end()-1 {
 		return // a second FIN elsewhere: fin-seq-changed
 	}
@@ -279,47 +279,8 @@ func (m *machine) sendFIN(i int32, x int) {
 	}
 	st := m.event(x, tcpstate.SendFIN, i, "send FIN", Observed)
 	p := &m.snd[1-x]
-	unseen := p.hasEnd && seqnum.Less(p.contig, r.ack) ||
-		p.stats.Packets == 0 && k.hadAck && r.ack == k.prevAck+1 // one direction only (rule 20)
-	if st != nil && unseen && !p.hasFIN {
+	if st != nil && !p.hasFIN && (p.hasEnd && seqnum.Less(p.contig, r.ack) || m.mayAckFIN(i, x)) {
 		st.ev, st.alt = Presumed, tcpstate.LastAck // the unseen may have been the peer's FIN (rule 6)
-	}
-}
-
-// sendMissedFIN: side x sent a FIN that the tap did not see before segment i.
-func (m *machine) sendMissedFIN(i int32, x int) {
-	st := m.event(x, tcpstate.SendFIN, -1, "send FIN, not seen", Presumed)
-	if st == nil {
-		return
-	}
-	st.at, st.inferred = m.recs[i].at, m.recs[i].pkt
-	if st.state == tcpstate.LastAck {
-		st.alt = tcpstate.Closing
-	}
-}
-
-// arriveMissedFIN: side x acknowledges a FIN that the capture missed.
-func (m *machine) arriveMissedFIN(i int32, x int) {
-	e := &m.e[x]
-	e.peerFIN, e.sawFIN, e.finDone = m.snd[1-x].fin, true, true
-	if st := m.event(x, tcpstate.ReceiveFIN, -1, "receive FIN, not seen", Presumed); st != nil {
-		st.at, st.inferred = m.recs[i].at, m.recs[i].pkt
-	}
-}
-
-// confirmInferredFIN: a FIN that was only inferred before is now seen (rule 6).
-func (m *machine) confirmInferredFIN(i int32, x int) {
-	e, r, p := &m.e[x], &m.recs[i], &m.snd[1-x]
-	if p.hasFIN && m.acks(i, p.fin+1) {
-		return // it may have been sent first when the peer's FIN had come: a copy of that drew the ACK
-	}
-	for j := range e.steps {
-		st := &e.steps[j]
-		// LAST-ACK may as well have been CLOSING, FIN seen or not.
-		if st.rec < 0 && st.inferred != 0 && st.ev == Presumed && st.state == tcpstate.FinWait1 {
-			st.ev = Confirmed
-			st.proofs = append(st.proofs, r.pkt)
-		}
 	}
 }
 

@@ -82,6 +82,7 @@ type cleanTeller struct {
 	answer       int32 // the first segment after it of the other side: acknowledges it
 	answerEnd    uint32
 	answerNew    bool  // its TSval was new
+	answerNext   bool  // its IP-ID was the next one, as those before it were
 	proofAnswer  int32 // echoes it
 	proofClosing int32 // shows that the FIN had come
 	bareAnswer   bool  // the other side acknowledged the FIN before it sent its own

@@ -19,7 +19,7 @@ func (t *cleanTeller) close(i int32, r *rec, x int, covers, fresh bool, before c
 		return false // it crossed the FIN, or goes on after it
 	}
 	if t.answer < 0 {
-		t.answer, t.answerEnd, t.answerNew = i, before.end, fresh
+		t.answer, t.answerEnd, t.answerNew, t.answerNext = i, before.end, fresh, before.idStep == 1
 	}
 	if fin && t.proofClosing >= 0 && t.wentOn(i, x) && !t.wasIdle(x) {
 		t.proofClosing = -1 // machine.sentOn
@@ -86,14 +86,14 @@ func (t *cleanTeller) wasIdle(x int) bool {
 		return true
 	}
 	r, p := t.rtt(x), t.rtt(1-x)
-	long := 2 * r.rto(&p)
+	long := surelyAgain(r.rto(&p))
 	for j := t.fin - 1; j > 0; j-- {
 		a := &t.recs[j]
 		switch {
 		case a.side() == x:
 		case a.ack != t.answerEnd:
 			return false
-		case a.span() > 0 && a.flags&FlagSYN == 0 || t.recs[t.fin].at-a.at > long:
+		case a.span() > 0 && a.flags&FlagSYN == 0 || t.answerNext && t.recs[t.fin].at-a.at > long:
 			return true
 		}
 	}

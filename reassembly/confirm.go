@@ -144,24 +144,31 @@ func (m *machine) wasIdle(fin, first int32, x int) bool {
 	if m.snd[x].hasISS && m.dropped == 0 && m.sentOnce(first, x) {
 		return true
 	}
-	end := m.marks[first].prevEnd
-	wait := m.againWithin(fin, end, x)
+	end, wait := m.marks[first].prevEnd, int64(0)
+	if m.nextID(first, x) { // else what was sent again may have been lost before the tap
+		wait = m.againWithin(fin, end, x)
+	}
 	for j := fin - 1; j >= 0; j-- {
 		a := &m.recs[j]
 		if !m.own(j, 1-x) || !m.acks(j, end) || m.marks[j].recv == notReceived {
 			continue
 		}
-		if a.span() > 0 && a.flags&FlagSYN == 0 || m.recs[fin].at-a.at > wait {
+		if a.span() > 0 && a.flags&FlagSYN == 0 || wait > 0 && m.recs[fin].at-a.at > wait {
 			return true
 		}
 	}
 	return false
 }
 
+// surelyAgain is how long a sender whose time-out is guessed as rto waits at
+// most before it sends again what was not acknowledged: the least time-out that
+// RFC 6298 section 2.4 asks for is a second.
+func surelyAgain(rto int64) int64 { return max(2*rto, initialRTO+rto) }
+
 // againWithin is how long side x would at most have waited by segment i before
 // it sent again what ends at end: longer after each copy (RFC 6298 section 5.5).
 func (m *machine) againWithin(i int32, end uint32, x int) int64 {
-	wait, last := 2*m.rto(x), int64(0)
+	wait, last := surelyAgain(m.rto(x)), int64(0)
 	for j := range i {
 		r := &m.recs[j]
 		if !m.own(j, x) || r.span() == 0 || r.flags&FlagRST != 0 || r.end() != end {

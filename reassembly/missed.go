@@ -158,3 +158,62 @@ func (m *machine) unmissAcked(i int32, x int) bool {
 	}
 	return false
 }
+
+// mayAckFIN: the last byte that segment i acknowledges may have been a FIN: the
+// capture has no start of the peer's numbers, and neither the byte nor that it
+// was acknowledged from the first on.
+func (m *machine) mayAckFIN(i int32, x int) bool {
+	r := &m.recs[i]
+	if m.snd[1-x].hasISS {
+		return false
+	}
+	first := m.dropped == 0
+	for j := range i {
+		switch o := &m.recs[j]; {
+		case m.own(j, 1-x) && o.flags&FlagRST == 0 && seqnum.Less(o.seq, r.ack) && seqnum.LessEq(r.ack, o.seq+o.len):
+			return false
+		case m.own(j, x) && first && o.flags&(FlagACK|FlagSYN) == FlagACK && o.ack == r.ack:
+			return false
+		case m.own(j, x) && o.flags&FlagACK != 0:
+			first = false
+		}
+	}
+	return !first
+}
+
+// sendMissedFIN: side x sent a FIN that the tap did not see before segment i.
+func (m *machine) sendMissedFIN(i int32, x int) {
+	st := m.event(x, tcpstate.SendFIN, -1, "send FIN, not seen", Presumed)
+	if st == nil {
+		return
+	}
+	st.at, st.inferred = m.recs[i].at, m.recs[i].pkt
+	if st.state == tcpstate.LastAck {
+		st.alt = tcpstate.Closing
+	}
+}
+
+// arriveMissedFIN: side x acknowledges a FIN that the capture missed.
+func (m *machine) arriveMissedFIN(i int32, x int) {
+	e := &m.e[x]
+	e.peerFIN, e.sawFIN, e.finDone = m.snd[1-x].fin, true, true
+	if st := m.event(x, tcpstate.ReceiveFIN, -1, "receive FIN, not seen", Presumed); st != nil {
+		st.at, st.inferred = m.recs[i].at, m.recs[i].pkt
+	}
+}
+
+// confirmInferredFIN: a FIN that was only inferred before is now seen (rule 6).
+func (m *machine) confirmInferredFIN(i int32, x int) {
+	e, r, p := &m.e[x], &m.recs[i], &m.snd[1-x]
+	if p.hasFIN && m.acks(i, p.fin+1) || !p.hasISS {
+		return // it may have been sent first when the peer's FIN had come: a copy of that drew the ACK
+	}
+	for j := range e.steps {
+		st := &e.steps[j]
+		// LAST-ACK may as well have been CLOSING, FIN seen or not.
+		if st.rec < 0 && st.inferred != 0 && st.ev == Presumed && st.state == tcpstate.FinWait1 {
+			st.ev = Confirmed
+			st.proofs = append(st.proofs, r.pkt)
+		}
+	}
+}

@@ -143,6 +143,9 @@ func legal(from, to tcpstate.State, what string) bool {
 // ev is where an event named in a report leads.
 func ev(what string, from tcpstate.State) tcpstate.State {
 	what = strings.TrimSuffix(what, ", not seen")
+	if strings.HasSuffix(what, ": a FIN") { // guessed from one direction
+		what = tcpstate.ReceiveFIN.String()
+	}
 	for e := range tcpstate.Event(tcpstate.NumEvents) {
 		if e.String() == what {
 			return tcpstate.Next(from, e).To

@@ -110,6 +110,12 @@ var regressions = []struct {
 	{1882601061179862, "LAST-ACK rests on a CLOSE-WAIT that is no longer certain"},
 	{1882601061202670, "IP-IDs in a row since a gap say nothing of what was lost in it"},
 	{1882595122025276, "an ACK that was refuted proves no idle sender"},
+	{1882603339114460, "a FIN waited behind a byte whose copy was not yet due: time-outs double"},
+	{1882614313203156, "without IP-IDs a copy that was lost before the tap is not known to be missing"},
+	{1882614313131084, "a sender whose SYN-ACK was sent again waits for a second"},
+	{1882614313131079, "the peer's FIN came before the capture: a FIN inferred may be that of LAST-ACK"},
+	{1882614312993271, "in one direction the last byte that was acknowledged may be a FIN"},
+	{1882614313091607, "a FIN guessed in one direction"},
 }
 
 // runCase simulates, tracks twice and judges one case.

@@ -48,7 +48,7 @@ func (m *machine) copiesUnseen(i int32, x int) bool {
 
 // copyUnseen: what is missing before segment q of side x can only have been a
 // copy of what an ACK, seen at the tap, had acknowledged: that ACK did not
-// arrive.
+// arrive. Or the ACK is missing as well.
 func (m *machine) copyUnseen(q int32, x int) bool {
 	r, k := &m.recs[q], &m.marks[q]
 	before := m.lastOwn(q, x)
@@ -59,21 +59,41 @@ func (m *machine) copyUnseen(q int32, x int) bool {
 	if b.flags&(FlagSYN|FlagRST|FlagACK) != FlagACK || b.ipid+uint16(k.idStep) != r.ipid || b.len > usualMSS || r.win/2 >= b.win {
 		return false // it may have opened its window, or merged segments
 	}
-	a, sent := m.quickACK(q, x)
-	if a < 0 || r.at-m.recs[sent].at < leastRTO || r.at-m.recs[a].at >= leastKeepAlive || m.hadACK(a, q, x) || !m.onlyAnswers(before, q, x) ||
-		r.span() > 0 && !m.olderEcho(q, a) {
+	a, sent := m.firstACK(q, x)
+	if a < 0 || r.at-m.recs[sent].at < leastRTO || !m.onlyAnswers(before, q, x) {
 		return false
 	}
-	for j := range before { // it had another ACK by then
+	for j := range before { // it had an ACK by then
 		if o := &m.recs[j]; m.own(j, 1-x) && m.acks(j, k.prevEnd) && o.span() > 0 && seqnum.LessEq(o.end(), b.ack) {
 			return false
 		}
+	}
+	if !m.quick(a, sent, x) {
+		m.bothUnseen(q, a, sent, x)
+		return false
+	}
+	if r.at-m.recs[a].at >= leastKeepAlive || m.hadACK(a, q, x) || r.span() > 0 && !m.olderEcho(q, a) {
+		return false
 	}
 	m.judge(a, notReceived, q, whyUnseenCopy)
 	f := &m.recs[sent]
 	m.tell(loss{kind: lostACK, side: x, at: r.at, after: r.at - m.recs[a].at, carriers: []Packet{m.recs[a].pkt}, copy: r.pkt, flags: f.flags,
 		subject: -1, where: AfterTap, conf: Likely, unseen: true, lastACK: f.flags&FlagFIN != 0 && m.firstFINCovered(x)})
 	return true
+}
+
+// bothUnseen: what side x had sent was acknowledged only in segment a, long
+// after it came, as the echo shows: an ACK of it was lost before the tap, by the
+// IP-IDs or because it was due, and so was the copy that its loss brought about,
+// missing before segment q.
+func (m *machine) bothUnseen(q, a, sent int32, x int) {
+	f, o, r := &m.recs[sent], &m.recs[a], &m.recs[q]
+	if o.at-f.at <= ACKDelayMax || !m.echoProves(sent, a) || r.span() > 0 || r.at-f.at >= leastKeepAlive ||
+		!m.gapSince(sent, a, 1-x) && !m.overdue(sent, a, 1-x) {
+		return
+	}
+	m.tell(loss{kind: lostUnseenACK, side: x, at: r.at, after: r.at - f.at, carriers: []Packet{f.pkt, o.pkt}, copy: r.pkt, flags: f.flags,
+		subject: -1, where: BeforeTap, conf: Likely, unseen: true})
 }
 
 // olderEcho: segment q was made when ACK a, new and in order, had not come: it
@@ -94,33 +114,34 @@ func (m *machine) lastOwn(i int32, x int) int32 {
 	return -1
 }
 
-// quickACK is the first ACK of all that side x had sent before segment q, and
-// the newest copy of the last of that, where the ACK came too soon for a copy to
-// be under way; a is -1 otherwise. One segment alone is not sent again within
-// half the least time-out, several may be probed for after two round trips (RFC
-// 8985 section 7.2).
-func (m *machine) quickACK(q int32, x int) (a, sent int32) {
+// firstACK is the first ACK of all that side x had sent before segment q, and
+// the newest copy of the last of that before it; a is -1 if there is none.
+func (m *machine) firstACK(q int32, x int) (a, sent int32) {
 	end := m.marks[q].prevEnd
 	sent = -1
 	for a = range q {
 		o := &m.recs[a]
 		if m.own(a, x) && o.span() > 0 && o.end() == end && o.flags&(FlagSYN|FlagRST) == 0 {
 			sent = a
-			continue
+		} else if sent >= 0 && m.own(a, 1-x) && m.acks(a, end) && o.flags&FlagRST == 0 {
+			if m.marks[a].recv != received || o.win == 0 {
+				return -1, -1
+			}
+			return a, sent
 		}
-		if sent < 0 || !m.own(a, 1-x) || !m.acks(a, end) || o.flags&FlagRST != 0 {
-			continue
-		}
-		k, limit := &m.marks[a], m.late(1-x)
-		if f := &m.marks[sent]; f.hasPeer && seqnum.LessEq(m.recs[sent].seq, f.peerAck) {
-			limit = max(limit, leastRTO/2)
-		}
-		if k.recv != received || o.win == 0 || o.at-m.recs[sent].at > limit {
-			return -1, -1
-		}
-		return a, sent
 	}
 	return -1, -1
+}
+
+// quick: ACK a of segment sent came too soon for a copy to be under way. One
+// segment alone is not sent again within half the least time-out, several may be
+// probed for after two round trips (RFC 8985 section 7.2).
+func (m *machine) quick(a, sent int32, x int) bool {
+	limit := m.late(1 - x)
+	if f := &m.marks[sent]; f.hasPeer && seqnum.LessEq(m.recs[sent].seq, f.peerAck) {
+		limit = max(limit, leastRTO/2)
+	}
+	return m.recs[a].at-m.recs[sent].at <= limit
 }
 
 // onlyAnswers: nothing that came for side x between its segments before and q
@@ -133,8 +154,9 @@ func (m *machine) onlyAnswers(before, q int32, x int) bool {
 		if !m.own(j, 1-x) || o.flags&FlagRST != 0 {
 			continue
 		}
-		if (j > before || b.at-o.at < m.late(x)) && (k.kind != fresh || k.hadEnd && o.seq != k.prevEnd) {
-			return false // a copy, a probe, or one out of order
+		if (j > before || b.at-o.at < m.late(x)) && (k.kind != fresh || k.hadEnd && o.seq != k.prevEnd) &&
+			(k.kind != retransmission || seqnum.Less(o.seq, b.ack) || !m.sackBoth || !r.noSACK()) {
+			return false // a copy of what it had, a probe, or one out of order
 		}
 		if o.span() == 0 || !seqnum.Less(b.ack, o.end()) {
 			continue
