@@ -149,20 +149,28 @@ func (m *machine) contradict(now int64) (some bool) {
 
 // lean settles which of the packets that are assumed to be lost moved nothing at
 // their receiver: those whose sender sent them again, having got no answer, and
-// those behind others that were lost too. Of one that stands alone at the edge
-// of a capture the steps are told as from one tap. It reports whether that
-// changes anything.
+// those behind another that was lost, if that said the same or the receiver sent
+// nothing since. Of one that stands alone at the edge of a capture the steps are
+// told as from one tap. It reports whether that changes anything.
 func (m *machine) lean() (some bool) {
-	var dead [2]bool // the last packet of the side was lost
+	lost := [2]int32{-1, -1} // the side's last packet, if it was lost
+	var alive [2]bool        // the other side has sent something since
 	for j := range int32(len(m.recs)) {
-		c, x := &m.crossing[j], m.recs[j].side()
-		if m.recs[j].bits&(recNext|recOld|recICMP) != 0 || c.Fate == FateCopy || c.Fate == FateForged {
+		r, c, x := &m.recs[j], &m.crossing[j], m.recs[j].side()
+		if r.bits&(recNext|recOld|recICMP) != 0 || c.Fate == FateCopy || c.Fate == FateForged {
 			continue
 		}
-		alone := c.Fate == FateLost && c.Assumed && !dead[x] && !m.sentAgain(j)
+		alone := c.Fate == FateLost && c.Assumed && !m.sentAgain(j)
+		if i := lost[x]; alone && i >= 0 {
+			o := &m.recs[i]
+			alone = alive[x] && (o.flags != r.flags || o.seq != r.seq || o.ack != r.ack)
+		}
 		some = some || alone != c.alone
 		c.alone = alone
-		dead[x] = c.Fate == FateLost && !alone
+		if lost[x] = -1; c.Fate == FateLost && !alone {
+			lost[x] = j
+		}
+		alive[x], alive[1-x] = false, true
 	}
 	return some
 }
