@@ -44,6 +44,7 @@ type cleanSide struct {
 	packets, dupACKs  uint32
 	maxLen            uint32
 	lastWin, lastID   uint16
+	lastIDLen         uint32
 	hasTS, hasID      bool
 	idGap             bool // an IP-ID was missing: it sent what the capture lacks
 	gap               bool // and that may have been a copy: see copiesUnseen

@@ -199,7 +199,7 @@ func (t *cleanTeller) sample(r *rec, x int, p *cleanSide) {
 
 // take moves side x on by a segment of it that is no RST, and gives the step of
 // its IP-ID (machine.stepID, count, advance).
-func (t *cleanTeller) take(x int, r *rec, s *cleanSide) (idStep int32) {
+func (t *cleanTeller) take(x int, r *rec, s *cleanSide) (step int32) {
 	s.packets++
 	s.bytes += uint64(r.len)
 	s.maxLen = max(s.maxLen, r.len)
@@ -223,13 +223,13 @@ func (t *cleanTeller) take(x int, r *rec, s *cleanSide) (idStep int32) {
 		return 0
 	}
 	if s.hasID {
-		if idStep = int32(int16(r.ipid - s.lastID)); idStep <= 0 {
-			return idStep
+		if step = idStep(r.ipid, s.lastID, s.lastIDLen, t.opts[1-x].mss, r.bits&recTS != 0); int16(r.ipid-s.lastID) <= 0 {
+			return step
 		}
 	}
-	s.idGap = s.idGap || idStep > 1
-	s.lastID, s.hasID = r.ipid, true
-	return idStep
+	s.idGap = s.idGap || step > 1
+	s.lastID, s.lastIDLen, s.hasID = r.ipid, r.len, true
+	return step
 }
 
 // gap follows the IP-IDs as machine.stepID does; true: what is missing may have

@@ -74,7 +74,7 @@ func (m *machine) provesCloseWait(i int32, x int) bool {
 	if !p.hasFIN || p.finGuessed || !m.acks(i, p.fin+1) {
 		return false
 	}
-	if s := &m.snd[x]; !s.hasISS && !s.dataSent {
+	if s := &m.snd[x]; !s.hasISS && (!s.dataSent || k.hadEnd && seqnum.Less(s.dataEnd, k.prevEnd)) {
 		return false // its own FIN may have come before the capture
 	}
 	if s := &m.snd[x]; k.hadEnd && seqnum.Less(k.prevEnd, r.seq) || seqnum.Less(s.contig, s.end) || m.missedBefore(i, x) {
@@ -112,7 +112,7 @@ func (m *machine) blockedAt(i int32, x int) bool {
 		if m.idleAt(s.rec, x) {
 			return false
 		}
-	} else if c.hadEnd && f.hadAck && seqnum.LessEq(c.prevEnd, f.prevAck) &&
+	} else if c.hadEnd && f.hadAck && seqnum.LessEq(m.recs[first].seq, c.prevEnd) && seqnum.LessEq(c.prevEnd, f.prevAck) &&
 		(m.wasIdle(s.rec, first, x) || m.recs[first].len == 0 && !m.wentOn(first, i, x)) {
 		return false
 	}

@@ -134,6 +134,7 @@ type sender struct {
 	tsFirstAt    int64
 	tsLastAt     int64
 	lastID       uint16
+	lastIDLen    uint32 // payload of the segment with that ID
 	hasISS       bool
 	hasEnd       bool
 	hasAck       bool
@@ -156,6 +157,7 @@ type sender struct {
 	synScale     uint8
 	synHasScale  bool
 	dataSent     bool
+	dataEnd      uint32 // highest end of its data seen; valid if dataSent
 	firstAt      int64
 	lastAt       int64
 	finAt        int64

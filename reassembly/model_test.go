@@ -115,6 +115,8 @@ var regressions = []struct {
 	{1882614313131084, "a sender whose SYN-ACK was sent again waits for a second"},
 	{1882614313131079, "the peer's FIN came before the capture: a FIN inferred may be that of LAST-ACK"},
 	{1882614312993271, "in one direction the last byte that was acknowledged may be a FIN"},
+	{1882615128860719, "a FIN sent before the capture, and data below it sent again"},
+	{1882615128962459, "an ACK from beyond bytes that were missed is no sign of an idle sender"},
 	{1882614313091607, "a FIN guessed in one direction"},
 }
 

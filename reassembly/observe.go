@@ -59,12 +59,13 @@ func (m *machine) stepID(i int32, s *sender) {
 		return
 	}
 	if s.hasID {
-		k.idStep = int32(int16(r.ipid - s.lastID))
+		k.idStep = idStep(r.ipid, s.lastID, s.lastIDLen, m.opts[1-r.side()].mss, r.bits&recTS != 0)
 		switch {
 		case k.idStep == 1:
 			s.idRun++
-		case k.idStep <= 0:
+		case int16(r.ipid-s.lastID) <= 0:
 			return // late or a copy: the count goes on from the highest
+		case k.idStep == 0:
 		case k.idStep > maxIDStep:
 			s.idRun, s.idGaps, s.gaps = 0, 0, 0
 		default:
@@ -73,8 +74,41 @@ func (m *machine) stepID(i int32, s *sender) {
 			s.gaps++
 		}
 	}
-	s.lastID, s.hasID = r.ipid, true
+	s.lastID, s.lastIDLen, s.hasID = r.ipid, r.len, true
 }
+
+// idStep is an IP-ID minus that of its sender's segment before, which carried
+// length bytes. Offload makes one frame of several segments, which had an ID
+// each: the step counts from the last of them. 0 where it is not known how many
+// they were: the MSS that its receiver announced is the most that each can have
+// carried (with timestamps 12 bytes less), the default MSS what many do (RFC 9293
+// section 3.7.1).
+func idStep(id, last uint16, length uint32, mss uint16, ts bool) int32 {
+	step, most := int32(int16(id-last)), uint32(mss)
+	if most == 0 {
+		most = usualMSS
+	}
+	if length <= most || step <= 0 {
+		return step
+	}
+	if ts {
+		most -= min(most-1, 12)
+	}
+	switch {
+	case mss != 0 && step == int32((length+most-1)/most):
+		return 1
+	case step <= int32(length/defaultMSS)+1:
+		return 0
+	}
+	return step
+}
+
+const (
+	// usualMSS is what most hosts on Ethernet announce.
+	usualMSS = 1460
+	// defaultMSS is that of a host that announces none over IPv4.
+	defaultMSS = 536
+)
 
 // classify tells what the segment is to earlier ones (rule 11).
 func (m *machine) classify(i int32, s, p *sender) {
@@ -327,6 +361,9 @@ func (m *machine) advance(i int32, s, p *sender) {
 		s.contig, s.holes = join(s.contig, s.holes, r.seq, r.end())
 	}
 	if r.len > 0 {
+		if end := r.seq + r.len; !s.dataSent || seqnum.Less(s.dataEnd, end) {
+			s.dataEnd = end
+		}
 		s.dataSent = true
 	}
 	if m.closes(i) {

@@ -136,7 +136,8 @@ func (m *machine) proveArrivals(i int32, x int) bool {
 		if k.recv != notReceived || !m.own(j, 1-x) || k.refuter < 0 {
 			continue
 		}
-		if (k.reason == whySentAgain || k.reason == whyNotCovered) && m.acks(i, m.recs[j].end()) && m.onlyCopy(j, i) {
+		if (k.reason == whySentAgain || k.reason == whyNotCovered) && m.acks(i, m.recs[j].end()) && m.onlyCopy(j, i) ||
+			k.reason == whySentAgain && m.echoesOnly(j, i) {
 			m.cameLate(j)
 			changed = true
 		}
@@ -163,6 +164,21 @@ func (m *machine) proveArrivals(i int32, x int) bool {
 		m.noteProven(j, by, i, 1-x, byD)
 	}
 	return changed
+}
+
+// echoesOnly: segment i echoes the TSval of j, which no other segment had: j
+// came (rule 23).
+func (m *machine) echoesOnly(j, i int32) bool {
+	r, o := &m.recs[i], &m.recs[j]
+	if r.bits&o.bits&recTS == 0 || r.tsecr != o.tsval || !m.marks[j].tsNew {
+		return false
+	}
+	for n := j + 1; n < i; n++ {
+		if s := &m.recs[n]; m.own(n, o.side()) && s.bits&recTS != 0 && s.tsval == o.tsval {
+			return false
+		}
+	}
+	return true
 }
 
 // cameLate: segment j was not lost but on its way for longer than usual: it

@@ -21,9 +21,6 @@ const (
 	// leastKeepAlive is the shortest idle time after which a host probes: what
 	// is missing later may be a probe (RFC 9293 section 3.8.4; seconds on Linux).
 	leastKeepAlive = int64(time.Second)
-	// usualMSS is what most hosts on Ethernet announce. A longer frame is several
-	// segments that offload has merged, and each had an IP-ID.
-	usualMSS = 1460
 )
 
 // copiesUnseen judges the gaps in the IP-IDs of side x once they can be read.
@@ -57,7 +54,7 @@ func (m *machine) copyUnseen(q int32, x int) bool {
 	}
 	b := &m.recs[before]
 	if b.flags&(FlagSYN|FlagRST|FlagACK) != FlagACK || b.ipid+uint16(k.idStep) != r.ipid || b.len > usualMSS || r.win/2 >= b.win {
-		return false // it may have opened its window, or merged segments
+		return false // it may have opened its window, or the step counts from within a merged frame
 	}
 	a, sent := m.firstACK(q, x)
 	if a < 0 || r.at-m.recs[sent].at < leastRTO || !m.onlyAnswers(before, q, x) {
