@@ -223,7 +223,7 @@ func (m *machine) sentOn(i int32, x int) bool {
 }
 
 // wentOn: up to segment i side x sent data or its FIN right behind segment
-// first. Even a FIN without data may have waited for the congestion window:
+// first, or behind what of that was missed. Even a FIN without data may have waited for the congestion window:
 // Linux 6.18 sends none while that is full, older ones did.
 func (m *machine) wentOn(first, i int32, x int) bool {
 	f := &m.recs[first]
@@ -232,7 +232,7 @@ func (m *machine) wentOn(first, i int32, x int) bool {
 		if r.at-f.at > m.late(x) {
 			return false
 		}
-		if m.own(n, x) && m.marks[n].kind == fresh && r.span() > 0 && r.seq == f.end() {
+		if m.own(n, x) && m.marks[n].kind == fresh && r.span() > 0 && seqnum.LessEq(f.end(), r.seq) {
 			return true
 		}
 	}

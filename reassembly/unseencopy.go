@@ -18,6 +18,10 @@ const (
 	// idsPerGap is how many IP-IDs that go up by one there must be for each
 	// gap, so that the counter is the connection's own.
 	idsPerGap = 3
+	// linuxTTL is where Linux begins. Hosts that begin above it have one counter
+	// for all connections with a peer (Windows) or none: what is missing may be
+	// another connection's.
+	linuxTTL = 64
 	// leastKeepAlive is the shortest idle time after which a host probes: what
 	// is missing later may be a probe (RFC 9293 section 3.8.4; seconds on Linux).
 	leastKeepAlive = int64(time.Second)
@@ -49,7 +53,7 @@ func (m *machine) copiesUnseen(i int32, x int) bool {
 func (m *machine) copyUnseen(q int32, x int) bool {
 	r, k := &m.recs[q], &m.marks[q]
 	before := m.lastOwn(q, x)
-	if before < 0 || r.flags&(FlagSYN|FlagRST|FlagACK) != FlagACK || !k.hadEnd || r.seq != k.prevEnd || k.idStep > 1+unseenMax {
+	if before < 0 || r.flags&(FlagSYN|FlagRST|FlagACK) != FlagACK || !k.hadEnd || r.seq != k.prevEnd || k.idStep > 1+unseenMax || r.ttl > linuxTTL {
 		return false
 	}
 	b := &m.recs[before]
