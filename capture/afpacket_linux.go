@@ -138,16 +138,6 @@ func (a *afPacket) makeRing(o *LiveOptions) (err error) {
 	return nil
 }
 
-func isLoopback(name string) bool {
-	list, err := Interfaces()
-	for _, i := range list {
-		if err == nil && i.Name == name {
-			return i.Loopback
-		}
-	}
-	return false
-}
-
 // kernelFilter makes the program for the socket, which also cuts packets to the
 // snaplen, and the filter to run here where the kernel cannot: its packets of a
 // cooked capture have no header.

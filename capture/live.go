@@ -26,6 +26,7 @@ var (
 	ErrInterfaceDown = errors.New("the interface is down")
 	ErrInterfaceGone = errors.New("the interface disappeared")
 	ErrPrivilege     = errors.New("capturing is not permitted")
+	ErrNoOutgoing    = errors.New("no packet would be captured in this direction")
 	ErrBackend       = errors.New("this build cannot capture in that way")
 
 	// ErrIdle is what Live.Next gives when no packet came for IdleAfter. It is no
@@ -45,7 +46,8 @@ const (
 const AnyInterface = "any"
 
 // Direction chooses packets by who sent them. On the loopback interface, where
-// the kernel shows each packet twice, the outgoing copy is always left out.
+// Linux shows each packet twice, the outgoing copy is always left out, and
+// Outgoing alone is refused.
 type Direction uint8
 
 // Directions.
@@ -121,6 +123,10 @@ func OpenLive(o LiveOptions) (*Live, error) {
 	l := &Live{o: o, watch: interfaceWatch{name: o.Interface}}
 	if err := l.watch.begin(); err != nil {
 		return nil, err
+	}
+	if hasAFPacket && o.Direction == Outgoing && isLoopback(o.Interface) {
+		return nil, &Error{Op: "open", File: o.Interface, Err: ErrNoOutgoing, Detail: "each packet of a loopback interface is captured once, when it arrives",
+			Hint: "leave the direction out"}
 	}
 	l.name = o.Backend
 	if l.name == "" {
@@ -355,6 +361,16 @@ func Interfaces() ([]Interface, error) {
 		out = append(out, Interface{Name: AnyInterface, Up: true, Running: true, LinkType: LinkSLL2})
 	}
 	return out, nil
+}
+
+func isLoopback(name string) bool {
+	list, err := Interfaces()
+	for _, i := range list {
+		if err == nil && i.Name == name {
+			return i.Loopback
+		}
+	}
+	return false
 }
 
 // wrapping adds up a counter of 32 bits that starts again at 0.

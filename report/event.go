@@ -60,6 +60,7 @@ type Interval struct {
 	Packets  uint64       `json:"packets" doc:"Packets since then."`
 	Dropped  uint64       `json:"dropped" doc:"Packets that the kernel or the interface lost since then."`
 	Unsaid   uint64       `json:"unsaid,omitzero" doc:"Lines of output that were left out because nobody took them in time."`
+	Unkept   uint64       `json:"unkept,omitzero" doc:"Packets that --write left out."`
 }
 
 // AppendJSON appends the event as one line, without its end.
@@ -125,6 +126,9 @@ func (i *Interval) appendText(b []byte) []byte {
 	words = append(words, plural(i.Findings, "finding"), plural(i.Packets, "packet"), thousands(i.Dropped)+" dropped")
 	if i.Unsaid > 0 {
 		words = append(words, thousands(i.Unsaid)+" lines left out")
+	}
+	if i.Unkept > 0 {
+		words = append(words, plural(i.Unkept, "packet")+" not kept")
 	}
 	return append(b, strings.Join(words, ", ")...)
 }

@@ -17,7 +17,7 @@ const (
 	statusOK       = 0
 	statusUsage    = 2 // the command line is wrong
 	statusInput    = 3 // a capture is unreadable or damaged; what could be read was reported
-	statusInternal = 4 // the report could not be written, or the program is at fault
+	statusInternal = 4 // the report, or packets to be kept, could not be written, or the program is at fault
 )
 
 // usageError is a fault of the command line.

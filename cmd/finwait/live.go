@@ -49,6 +49,10 @@ const (
 	liveConnections   = 1_000_000 // default of --max-connections
 )
 
+// readOnlyFlags are shared flags that have no meaning here: a live capture tells
+// connections while they live, in the order in which they change.
+var readOnlyFlags = []string{"progress", "workers"}
+
 const liveExamples = `  finwait live -i eth0                        findings as they happen, a report at Ctrl-C
   finwait live -i eth0 tcp port 443           only what the BPF filter lets through
   finwait live -i eth0 --screen               a table of all connections
@@ -66,13 +70,22 @@ end, by Ctrl-C, --duration or --count, it gives the same report as read. Words
 after the flags are a filter as tcpdump has it. It needs the right to capture:
 root, or 'setcap cap_net_raw,cap_net_admin+ep' on the program. Ctrl-C is its
 ordinary end, with exit status 0; a second one ends it at once. When the
-interface goes away the report is given all the same, with exit status 3.`,
+interface goes away the report is given all the same, with exit status 3. When
+--write cannot write, as on a full disk, the capture goes on, which is said at
+once; packets that were not kept are counted, and the exit status is 4.
+
+Events are told of every connection; --only, --conn and --top choose what the
+report at the end lists. Lines while it runs need --format text or ndjson.`,
 		Example: liveExamples,
 		Args:    cobra.ArbitraryArgs,
 	}
 	f.register(c)
 	_ = c.Flags().MarkHidden("read") // it fails only for a flag that does not exist
-	_ = c.Flags().MarkHidden("progress")
+	// Of reading files: check refuses them.
+	for _, name := range readOnlyFlags {
+		_ = c.Flags().MarkHidden(name)
+	}
+	c.Flags().Lookup("quiet").Usage = "say nothing but errors and the report: no findings while it runs, but with --format ndjson"
 	l.register(c)
 	// A flood of SYNs must not take all the memory of the server that it hits.
 	f.maxConnections = liveConnections
@@ -81,6 +94,11 @@ interface goes away the report is given all the same, with exit status 3.`,
 		if l.printDashboard {
 			_, err := s.out.Write(metrics.Dashboard())
 			return err
+		}
+		for _, name := range readOnlyFlags {
+			if c.Flags().Changed(name) {
+				return usagef("live --%s: it is for reading files, and has no effect on an interface", name)
+			}
 		}
 		if err := l.check(f, args); err != nil {
 			return err
@@ -102,8 +120,8 @@ func (l *liveFlags) register(c *cobra.Command) {
 	s.IntVarP(&l.snapLen, "snaplen", "s", 0, "keep so many `BYTES` of each packet (default 192, with --write 262144)")
 	s.BoolVarP(&l.noPromiscuous, "no-promiscuous", "p", false, "capture only what is meant for this host")
 	s.BoolVar(&l.immediate, "immediate", false, "take each packet at once: findings come a little sooner and the processor is busier")
-	s.StringVar(&l.direction, "direction", "both", "capture only packets of this `WAY`: in, out, both")
-	s.StringVar(&l.ring, "ring", "16M", "`SIZE` of the kernel's buffer, such as 64M: what does not fit while finwait is busy is lost, and counted")
+	s.StringVar(&l.direction, "direction", "both", "capture only packets of this `WAY`: in, out, both; on the loopback interface, where each is captured once, all come in")
+	s.StringVar(&l.ring, "ring", "16M", "`SIZE` of the kernel's buffer, 2M to 2G: what does not fit while finwait is busy is lost, and counted")
 	s.StringVar(&l.backend, "backend", "", "capture by `WAY`: libpcap or afpacket (default: what suits the interface and this build)")
 	if s.Lookup("filter") == nil {
 		s.StringVar(&l.filter, "filter", "", "look only at packets that match this `EXPRESSION` (pcap-filter(7)); words after the flags do the same")
@@ -164,7 +182,34 @@ func (l *liveFlags) check(f *flags, words []string) error {
 	if l.screen && f.output == "" && f.format != string(report.Text) {
 		return usagef("--screen takes the terminal: write the %s to a file with -o", f.format)
 	}
+	if !l.tells(f) && (l.steps || l.interval > 0) {
+		return usagef("--steps and --interval are for lines while it runs; there are none with %s", l.silencedBy(f))
+	}
 	return l.checkRotate()
+}
+
+// tells reports that lines are written while the capture runs: events among the
+// connections of NDJSON, or findings before the report in text.
+func (l *liveFlags) tells(f *flags) bool { return l.silencedBy(f) == "" }
+
+// silencedBy names what keeps lines from being written.
+func (l *liveFlags) silencedBy(f *flags) string {
+	switch report.Format(f.format) {
+	case report.NDJSON:
+		if f.sort != "" && report.Order(f.sort) != report.AsRetired {
+			return "--sort " + f.sort
+		}
+		return ""
+	case report.Text:
+		switch {
+		case l.screen:
+			return "--screen"
+		case f.quiet:
+			return "--quiet"
+		}
+		return ""
+	}
+	return "--format " + f.format
 }
 
 func (l *liveFlags) checkRotate() error {
@@ -186,8 +231,8 @@ func (l *liveFlags) checkRotate() error {
 // options are those of the capture.
 func (l *liveFlags) options() (capture.LiveOptions, error) {
 	ring, ok := parseSize(l.ring)
-	if !ok || ring < 2<<20 || ring > 4<<30 {
-		return capture.LiveOptions{}, usagef("--ring: %q is not a size from 2M to 4G", l.ring)
+	if !ok || ring < 2<<20 || ring > 2<<30 {
+		return capture.LiveOptions{}, usagef("--ring: %q is not a size from 2M to 2G", l.ring)
 	}
 	o := capture.LiveOptions{Interface: l.iface, SnapLen: l.snapLen, Promiscuous: !l.noPromiscuous, Immediate: l.immediate,
 		Ring: int(min(ring, 2<<30-1<<20)), Filter: l.filter, Bytecode: l.bytecode, Backend: l.backend}

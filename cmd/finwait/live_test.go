@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"runtime"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -25,7 +26,9 @@ func TestLiveFlagsThatCannotBe(t *testing.T) {
 		{}, {"-i", "lo", "-r", "x"}, {"-i", "lo", "--rotate", "1M"}, {"-i", "lo", "--filter", "tcp", "udp"}, {"-i", "lo", "--direction", "up"},
 		{"-i", "lo", "-w", "x", "--rotate", "soon"}, {"-i", "lo", "-w", "x", "--keep", "3"}, {"-i", "lo", "--ring", "7"}, {"-i", "lo", "-w", "-"},
 		{"-i", "lo", "--write-only", "findings"}, {"-i", "lo", "-w", "x", "--write-only", "all"}, {"-i", "lo", "--screen", "--format", "json"},
-		{"-i", "lo", "--duration", "-1s"},
+		{"-i", "lo", "--duration", "-1s"}, {"-i", "lo", "--workers", "2"}, {"-i", "lo", "--progress", "on"}, {"-i", "lo", "--ring", "4G"},
+		{"-i", "lo", "--steps", "--format", "json"}, {"-i", "lo", "--interval", "1s", "--quiet"}, {"-i", "lo", "--interval", "1s", "--screen"},
+		{"-i", "lo", "--steps", "--format", "ndjson", "--sort", "id"},
 	} {
 		if code, _, said := liveRunOf(args...); code != statusUsage || strings.Count(said, "\n") != 1 {
 			t.Errorf("live %q: status %d, %q", args, code, said)
@@ -36,6 +39,17 @@ func TestLiveFlagsThatCannotBe(t *testing.T) {
 func TestLiveUnknownInterface(t *testing.T) {
 	code, _, said := liveRunOf("-i", "nosuch0")
 	if code != statusInput || !strings.Contains(said, "there is no such interface") || strings.Count(said, "\n") != 1 {
+		t.Errorf("status %d, %q", code, said)
+	}
+}
+
+// TestLiveNothingIsOutgoing: what would be silent for ever says so.
+func TestLiveNothingIsOutgoing(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("of Linux, which shows each loopback packet twice")
+	}
+	code, _, said := liveRunOf("-i", "lo", "--direction", "out", "--duration", "1s")
+	if code != statusInput || !strings.Contains(said, "no packet would be captured in this direction") || strings.Count(said, "\n") != 1 {
 		t.Errorf("status %d, %q", code, said)
 	}
 }

@@ -290,6 +290,9 @@ func churn(t *testing.T, stop <-chan struct{}) (sent int) {
 func TestChurnLeavesNothing(t *testing.T) {
 	source := &churnSource{begin: time.Now().UnixNano(), end: 12 * time.Minute, rate: 15, lasting: 2}
 	profiles := os.Getenv("FINWAIT_CHURN_PROFILE")
+	if profiles != "" {
+		runtime.MemProfileRate = 16 << 10
+	}
 	if minutes, err := strconv.Atoi(os.Getenv("FINWAIT_CHURN_MINUTES")); err == nil {
 		source.end, source.rate, source.lasting = time.Duration(minutes)*time.Minute, churnRate, churnLasting
 	}

@@ -31,22 +31,23 @@ func (r *liveRun) finish(out *output) error {
 	}
 	r.tracker.Changed(0, r.changed)
 	r.tracker.Close()
-	var keeping error
 	if r.packets != nil {
-		if keeping = r.packets.close(); keeping == nil {
-			keeping = r.packets.queue.failure()
+		if r.keeping = r.packets.close(); r.keeping == nil {
+			r.keeping = r.packets.queue.failure()
 		}
 	}
 	if r.server != nil {
 		r.server.Close()
 	}
 	err := r.writeReport(out)
-	r.account(keeping)
+	r.account()
 	switch {
 	case err != nil:
 		return fmt.Errorf("writing the report: %w", err)
 	case r.ended != nil:
 		return &statusError{statusInput, r.ended.Error()}
+	case r.keeping != nil:
+		return &statusError{status: statusInternal} // account has told it
 	}
 	return nil
 }
@@ -94,7 +95,9 @@ func (r *liveRun) trace() report.Trace {
 		warn(r.lines.lost(), "%d lines of output were left out because nobody took them in time")
 	}
 	if r.packets != nil {
-		warn(r.packets.lost(), "%d packets were not kept: the disk did not take them in time")
+		if n := r.packets.lost(); n > 0 {
+			t.Quality.Warnings = append(t.Quality.Warnings, report.Problem{File: r.live.write, Text: fmt.Sprintf("%d packets were not kept: %s", n, r.whyNotKept())})
+		}
 		warn(r.packets.late(), "%d packets of connections with findings were not kept: they had to make room before the finding came")
 	}
 	if r.ended != nil {
@@ -104,7 +107,7 @@ func (r *liveRun) trace() report.Trace {
 }
 
 // account says on standard error what was lost on the way out, and by whom.
-func (r *liveRun) account(keeping error) {
+func (r *liveRun) account() {
 	s := r.in.Stats()
 	if !r.quiet {
 		fmt.Fprintf(r.streams.err, "finwait: %d packets captured, %d lost by the kernel, %d lost by the interface\n",
@@ -120,17 +123,21 @@ func (r *liveRun) account(keeping error) {
 		}
 		fmt.Fprintf(r.streams.err, "finwait: %d lines of output were left out: %v\n", r.lines.lost(), err)
 	}
-	if r.packets != nil && (r.packets.lost() > 0 || keeping != nil) {
-		why := "the disk did not take them in time"
-		if keeping != nil {
-			why = keeping.Error()
-		}
-		fmt.Fprintf(r.streams.err, "finwait: %s: %d packets were not kept: %s\n", r.live.write, r.packets.lost(), why)
+	if r.packets != nil && (r.packets.lost() > 0 || r.keeping != nil) {
+		fmt.Fprintf(r.streams.err, "finwait: %s: %d packets were not kept: %s\n", r.live.write, r.packets.lost(), r.whyNotKept())
 	}
 	if r.packets != nil && r.packets.late() > 0 {
 		fmt.Fprintf(r.streams.err, "finwait: %s: %d packets of connections with findings had to make room before the finding came\n",
 			r.live.write, r.packets.late())
 	}
+}
+
+// whyNotKept says why --write left packets out.
+func (r *liveRun) whyNotKept() string {
+	if r.keeping != nil {
+		return r.keeping.Error()
+	}
+	return "the disk did not take them in time"
 }
 
 // outputTo is a report that goes to a file as it grows.

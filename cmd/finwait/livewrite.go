@@ -194,20 +194,27 @@ func (w *packetFiles) next() error {
 func (w *packetFiles) open() error {
 	name := w.path
 	if w.rotates() {
-		w.number++
 		suffix := filepath.Ext(name)
-		name = fmt.Sprintf("%s_%05d_%s%s", strings.TrimSuffix(name, suffix), w.number, time.Now().UTC().Format("20060102150405"), suffix)
+		name = fmt.Sprintf("%s_%05d_%s%s", strings.TrimSuffix(name, suffix), w.number+1, time.Now().UTC().Format("20060102150405"), suffix)
 	}
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return err
 	}
 	if _, err := f.Write(w.header); err != nil {
-		_ = f.Close() // the write's error says more
+		// A disk that is full is tried again and again: no empty file may be left each
+		// time. The write's error says more than what goes wrong here.
+		_ = f.Close()
+		if w.rotates() {
+			_ = os.Remove(name)
+		}
 		return err
 	}
 	w.f, w.written, w.opened = f, int64(len(w.header)), time.Now()
-	w.names = append(w.names, name)
+	w.number++
+	if w.keep > 0 {
+		w.names = append(w.names, name)
+	}
 	return nil
 }
 

@@ -60,7 +60,7 @@ Exit status:
   0    done
   2    the command line is wrong
   3    a capture is unreadable or damaged; what could be read was reported
-  4    the report could not be written, or an internal fault
+  4    the report, or packets of live --write, could not be written, or an internal fault
   130  interrupted (143: terminated); what had been read was reported
 `
 
