@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +30,7 @@ const (
 	lookBusy   = 8 * time.Millisecond  // while packets wait
 	lookLate   = time.Millisecond      // while they wait for longer than lookLag
 	lookLag    = 200 * time.Millisecond
+	drainMost  = 10 * time.Second
 
 	// What a report of weeks may hold.
 	lineQueue = 8 << 20 // bytes of output that wait for their reader
@@ -76,7 +78,8 @@ type liveRun struct {
 	sampled time.Time       // when
 	ended   error           // of the capture
 	begun   time.Time       // wall clock
-	stopped time.Time       // when the signal was noticed
+	stopped time.Time       // when it was noticed that the capture is to end
+	drain   time.Duration   // how long what passed before that is waited for, 0: drainMost
 	unkept  bool            // it was said that packets are not kept
 	keeping error           // why they were not, if a file could not be written
 	next    int64           // trace time of the next tick
@@ -215,13 +218,29 @@ func (r *liveRun) tick(idle bool) (over bool) {
 		r.tellInterval(now)
 	}
 	r.flush()
-	if r.live.duration > 0 && now.Sub(r.begun) >= r.live.duration {
+	if r.stopped.IsZero() && r.stops(now) {
+		r.stopped = now
+	}
+	return !r.stopped.IsZero() && r.drained(now, idle)
+}
+
+// stops reports that the capture is to end.
+func (r *liveRun) stops(now time.Time) bool {
+	return r.stop.stopped() || r.live.duration > 0 && now.Sub(r.begun) >= r.live.duration ||
+		r.screen != nil && r.screen.Quit() || r.nobodyListens()
+}
+
+// drained: what passed before the end is still taken, and nothing of it left out
+// unsaid, however far behind the analysis is; a second signal does not wait for it.
+// Where the stamps are of another clock than ours, only what was taken until now.
+func (r *liveRun) drained(now time.Time, idle bool) bool {
+	if idle && r.in.Quiet().After(r.stopped) || r.last >= r.stopped.UnixNano() {
 		return true
 	}
-	if r.screen != nil && r.screen.Quit() {
-		return true
+	if now.Sub(r.stopped) > cmp.Or(r.drain, drainMost) {
+		_ = r.in.Close() // it never fails; Next gives what waits, and then the end
 	}
-	return r.interrupted(now, idle) || r.nobodyListens()
+	return false
 }
 
 // advance lets the trace clock run on by itself, up to where no packet can come.
@@ -229,17 +248,6 @@ func (r *liveRun) advance() {
 	if quiet := r.in.Quiet(); !quiet.IsZero() {
 		r.tracker.Advance(quiet.Add(-tickSlack).UnixNano())
 	}
-}
-
-// interrupted: what passed before the signal is still taken, if it does not take long.
-func (r *liveRun) interrupted(now time.Time, idle bool) bool {
-	if !r.stop.stopped() {
-		return false
-	}
-	if r.stopped.IsZero() {
-		r.stopped = now
-	}
-	return idle || r.last >= r.stopped.UnixNano() || now.Sub(r.stopped) > time.Second
 }
 
 // look tells changed connections for as long as there is time for it. While

@@ -121,7 +121,7 @@ func TestScreen(t *testing.T) {
 	drawn += p.expect(t, "opened")
 	p.press(t, "\x1b")
 	time.Sleep(300 * time.Millisecond) // a lone escape is told from the start of a sequence by time
-	p.press(t, "/close-wait\r")
+	p.press(t, "/state=close-wait\r")
 	drawn += p.expect(t, "filter: ")
 	p.press(t, "s")
 	drawn += p.expect(t, "age")

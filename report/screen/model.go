@@ -91,6 +91,9 @@ func (m *model) refresh() {
 // choose picks and sorts the rows; the cursor stays on its connection.
 func (m *model) choose() {
 	words := strings.Fields(strings.ToLower(m.filter))
+	for i, w := range words { // as --only has it
+		words[i] = strings.TrimPrefix(strings.TrimPrefix(w, "state="), "finding=")
+	}
 	m.rows = m.rows[:0]
 	for _, l := range m.p.rows {
 		if m.faulty && worst(l) == reassembly.Info {
@@ -171,12 +174,16 @@ func (m *model) key(k tea.KeyPressMsg) (tea.Model, tea.Cmd) {
 	}
 	switch name {
 	case "q":
-		if m.open {
-			m.open = false
+		if m.open || m.help {
+			m.open, m.help = false, false
 			return m, nil
 		}
 		return m.leave()
 	case "esc":
+		if !m.open && !m.help {
+			m.filter = ""
+			m.choose()
+		}
 		m.open, m.help = false, false
 	case "enter":
 		if len(m.rows) > 0 {

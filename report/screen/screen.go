@@ -155,5 +155,8 @@ func (s *Screen) picture() *picture {
 	for _, l := range s.rows {
 		p.rows = append(p.rows, l)
 	}
+	if len(p.rows) < mostRows {
+		p.sample.Open = len(p.rows) // the sample is a second old: the two numbers would differ
+	}
 	return p
 }

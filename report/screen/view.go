@@ -277,6 +277,8 @@ func (m *model) tableFoot() string {
 		text += ", filter: " + m.filter
 		if m.typing {
 			text += "_"
+		} else if len(m.rows) == 0 {
+			text += ", esc takes it off"
 		}
 	}
 	return text
@@ -347,7 +349,7 @@ page up, page down     a page further
 home, end              first, last
 enter                  its lanes: both endpoints' states, step by step
 s                      sort by findings, age, state, packets, client
-/                      filter: parts of addresses, states, findings
+/                      filter: parts of addresses, states, findings; esc takes it off
 f                      only connections with findings
 p                      pause: the capture goes on, the screen stands still
 q, ctrl+c              end the capture and print the report
