@@ -303,12 +303,26 @@ func (m *machine) gapBefore(i int32, x int) bool {
 	return false
 }
 
+// mayBeClosing: what side x answers in segment i it would have answered in
+// CLOSING as well, and nothing shows that the ACK of its own FIN came: neither
+// the segment that moved it to TIME-WAIT, which had the peer's FIN, nor an echo.
+func (m *machine) mayBeClosing(i int32, x int, s *mstep) bool {
+	if s.rec < 0 || m.recs[s.rec].flags&FlagFIN != 0 && m.acks(s.rec, m.snd[x].fin+1) {
+		return false
+	}
+	if f := m.e[x].find(tcpstate.FinWait2); f != nil && f.ev == Confirmed {
+		return false
+	}
+	r, a := &m.recs[i], &m.recs[s.rec]
+	return r.bits&a.bits&recTS == 0 || !m.marks[s.rec].tsNew || r.tsecr != a.tsval
+}
+
 // provesTimeWait: it answers a later copy of the peer's FIN, having answered
 // the first before. The ACK of the first FIN proves nothing: a host whose
 // TIME-WAIT table is full sends it too.
 func (m *machine) provesTimeWait(i int32, x int, s *mstep, k *mark) bool {
 	r, p := &m.recs[i], &m.snd[1-x]
-	if !r.pureACK() || !p.hasFIN || !k.hadAck || !seqnum.LessEq(p.fin+1, k.prevAck) || r.ack != p.fin+1 {
+	if !r.pureACK() || !p.hasFIN || !k.hadAck || !seqnum.LessEq(p.fin+1, k.prevAck) || r.ack != p.fin+1 || m.mayBeClosing(i, x, s) {
 		return false
 	}
 	for j := i - 1; j > s.rec && j >= 0; j-- {

@@ -118,6 +118,7 @@ var regressions = []struct {
 	{1882615128860719, "a FIN sent before the capture, and data below it sent again"},
 	{1882615128962459, "an ACK from beyond bytes that were missed is no sign of an idle sender"},
 	{1882616582335860, "the first of the data that an ACK set free was lost before the tap"},
+	{1882617340471517, "an old SYN-ACK is answered in CLOSING as in TIME-WAIT"},
 	{1882614313091607, "a FIN guessed in one direction"},
 }
 
