@@ -365,12 +365,7 @@ func Interfaces() ([]Interface, error) {
 
 func isLoopback(name string) bool {
 	list, err := Interfaces()
-	for _, i := range list {
-		if err == nil && i.Name == name {
-			return i.Loopback
-		}
-	}
-	return false
+	return err == nil && slices.ContainsFunc(list, func(i Interface) bool { return i.Name == name && i.Loopback })
 }
 
 // wrapping adds up a counter of 32 bits that starts again at 0.

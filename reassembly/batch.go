@@ -67,11 +67,11 @@ func (t *Tracker) fetch(given []arrival) {
 	mask := uint64(len(slots) - 1)
 	sum := uint64(0)
 	for i := range given {
-		sum += slots[given[i].hash>>32&mask]
+		sum += slots[t.table.home(given[i].hash)]
 	}
 	for i := range given {
 		tag := given[i].hash >> 32
-		p := tag & mask
+		p := t.table.home(given[i].hash)
 		for slots[p] != 0 && slots[p]>>32 != tag {
 			p = (p + 1) & mask
 		}

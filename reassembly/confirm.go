@@ -223,8 +223,9 @@ func (m *machine) sentOn(i int32, x int) bool {
 }
 
 // wentOn: up to segment i side x sent data or its FIN right behind segment
-// first, or behind what of that was missed. Even a FIN without data may have waited for the congestion window:
-// Linux 6.18 sends none while that is full, older ones did.
+// first, or behind what of that was missed. Even a FIN without data may have
+// waited for the congestion window: Linux 6.18 sends none while that is full,
+// older ones did.
 func (m *machine) wentOn(first, i int32, x int) bool {
 	f := &m.recs[first]
 	for n := first + 1; n <= i; n++ {

@@ -61,10 +61,7 @@ func (t *Tracker) expire() {
 			return
 		}
 		due = due[:0]
-		for n, i := range b {
-			if n%fetchLen == 0 {
-				t.fetchConns(b[n:min(n+fetchLen, len(b))])
-			}
+		for _, i := range b {
 			c := t.conn(i)
 			if !c.used() || c.deadline != uint32(sec) {
 				continue // an entry that was moved, or of a connection before
@@ -85,21 +82,6 @@ func (t *Tracker) expire() {
 		}
 		t.wheel.recycle(b)
 	}
-}
-
-// fetchConns is fetch for connections that will be looked at and may be taken
-// out of the table.
-func (t *Tracker) fetchConns(list []uint32) {
-	slots := t.table.slots
-	mask := uint64(len(slots) - 1)
-	sum := uint64(0)
-	for _, i := range list {
-		sum += uint64(t.conn(i).deadline)
-	}
-	for _, i := range list {
-		sum += slots[t.hashOf(i)>>32&mask]
-	}
-	t.fetched += sum
 }
 
 func (t *Tracker) whyExpired(c *conn) string {

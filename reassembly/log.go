@@ -30,17 +30,12 @@ func (l *logs) write(c *conn, w *logWriter) {
 		l.extend(c)
 	}
 	if at+(n+7)/8*8 <= blockLen {
-		b := l.blocks.at(c.tail).data[at:]
-		for i := range (n + 7) / 8 {
-			binary.LittleEndian.PutUint64(b[8*i:], w.words[i])
-		}
+		w.put(l.blocks.at(c.tail).data[at:], n)
 		c.logged += uint16(n)
 		return
 	}
 	var all [8 * entryWords]byte
-	for i := range (n + 7) / 8 {
-		binary.LittleEndian.PutUint64(all[8*i:], w.words[i])
-	}
+	w.put(all[:], n)
 	for b := all[:n]; ; l.extend(c) {
 		n := copy(l.blocks.at(c.tail).data[at:], b)
 		c.logged += uint16(n)
@@ -187,6 +182,13 @@ func (w *logWriter) end() int {
 		w.words[w.n] = w.last
 	}
 	return 8*w.n + w.k
+}
+
+// put writes the n bytes to b, which has room for whole words.
+func (w *logWriter) put(b []byte, n int) {
+	for i := range (n + 7) / 8 {
+		binary.LittleEndian.PutUint64(b[8*i:], w.words[i])
+	}
 }
 
 // bytesOf is how many bytes a number takes.

@@ -75,7 +75,7 @@ func (t *Tracker) digest(c *conn, g *long) {
 	t.logs.restart(c)
 }
 
-// settle returns when the machine of long connection i has all of its log.
+// settle returns when g has taken all of the log of its connection.
 func (t *Tracker) settle(c *conn, g *long) {
 	t.digest(c, g)
 	if t.workers != nil {

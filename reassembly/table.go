@@ -40,7 +40,7 @@ func (t *Tracker) lookup(s *arrival) uint32 {
 	slots := t.table.slots
 	mask := uint64(len(slots) - 1)
 	tag := s.hash >> 32
-	for p := tag & mask; ; p = (p + 1) & mask {
+	for p := t.table.home(s.hash); ; p = (p + 1) & mask {
 		slot := slots[p]
 		if slot == 0 {
 			return 0
@@ -50,6 +50,9 @@ func (t *Tracker) lookup(s *arrival) uint32 {
 		}
 	}
 }
+
+// home is where the entry of a hash belongs; of a slot it is the same.
+func (t *table) home(h uint64) uint64 { return h >> 32 & uint64(len(t.slots)-1) }
 
 // put adds an index, or points the key at a newer one.
 func (t *table) put(h uint64, old, i uint32) {
@@ -72,7 +75,7 @@ func (t *table) put(h uint64, old, i uint32) {
 
 func (t *table) place(slot uint64) {
 	mask := uint64(len(t.slots) - 1)
-	p := slot >> 32 & mask
+	p := t.home(slot)
 	for t.slots[p] != 0 {
 		p = (p + 1) & mask
 	}
@@ -81,7 +84,7 @@ func (t *table) place(slot uint64) {
 
 func (t *table) slot(h uint64, i uint32) uint64 {
 	mask := uint64(len(t.slots) - 1)
-	p := h >> 32 & mask
+	p := t.home(h)
 	for uint32(t.slots[p]) != i {
 		p = (p + 1) & mask
 	}
@@ -94,7 +97,7 @@ func (t *table) remove(h uint64, i uint32) {
 	mask := uint64(len(t.slots) - 1)
 	p := t.slot(h, i)
 	for q := (p + 1) & mask; t.slots[q] != 0; q = (q + 1) & mask {
-		home := t.slots[q] >> 32 & mask
+		home := t.home(t.slots[q])
 		if (q-home)&mask >= (q-p)&mask {
 			t.slots[p] = t.slots[q]
 			p = q

@@ -16,7 +16,7 @@ func probes(t *Tracker, absent []FlowKey) (mean, most, meanAbsent float64) {
 		if s == 0 {
 			continue
 		}
-		home := t.table.hash(&t.conn(uint32(s)).key) >> 32 & mask
+		home := t.table.home(t.table.hash(&t.conn(uint32(s)).key))
 		k := float64((uint64(p)-home)&mask + 1)
 		sum += k
 		most = max(most, k)
@@ -24,7 +24,7 @@ func probes(t *Tracker, absent []FlowKey) (mean, most, meanAbsent float64) {
 	}
 	missed := 0.0
 	for i := range absent {
-		p := t.table.hash(&absent[i]) >> 32 & mask
+		p := t.table.home(t.table.hash(&absent[i]))
 		for ; slots[p] != 0; p = (p + 1) & mask {
 			missed++
 		}

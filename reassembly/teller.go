@@ -44,6 +44,7 @@ type teller struct {
 	bytes   []byte        // of it
 	clean   cleanTeller
 	spare   *Lifecycle // for the next clean connection
+	fetched uint64     // see Tracker.fetch
 
 	crossings map[Packet]Crossing // of the packets in the logs, where several captures tell; nil: one tap
 	now       int64               // trace time up to which the next connection is judged

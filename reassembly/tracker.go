@@ -46,7 +46,7 @@ type Tracker struct {
 	maxMSL  int64
 	over    bool // the trace is over: what is left is told as it stands
 
-	links     []connLinks // of the connections that reuse a tuple or whose tuple is reused
+	links     []connLinks // of the connections that reuse a tuple, whose tuple is reused, or that are long
 	linksFree []uint32
 	previous  map[uint32]*Previous // of connections that reuse a tuple
 	long      []*long              // of connections too long for a plain log; 0 is none
@@ -195,9 +195,9 @@ func (t *Tracker) log(i uint32, s *arrival, x int, extra uint8) {
 	own := extra == 0 && !s.quoted()
 	g := t.longOf(c)
 	if g != nil && t.teller.crossings != nil {
-		x := t.crossing
-		x.alone = x.Assumed // a long log is not told a second time
-		g.m.crossing = append(g.m.crossing, x)
+		crossing := t.crossing
+		crossing.alone = crossing.Assumed // a long log is not told a second time
+		g.m.crossing = append(g.m.crossing, crossing)
 		g.m.take(&r)
 	} else {
 		t.logs.add(c, &r, own, s.opts)

@@ -1,9 +1,6 @@
 package reassembly
 
-import (
-	"sync"
-	"sync/atomic"
-)
+import "sync"
 
 // Parallel has retired connections worked out by several goroutines.
 type Parallel struct {
@@ -29,7 +26,6 @@ type workers struct {
 	idle    chan *job
 	now     *job // being filled
 	ended   sync.WaitGroup
-	fetched atomic.Uint64
 }
 
 // job is a run of retired connections.
@@ -63,11 +59,9 @@ func newWorkers(t *Tracker) *workers {
 func (w *workers) work(t *Tracker) {
 	own := teller{o: &t.o}
 	take := w.p.Worker()
-	fetched := uint64(0)
-	defer func() { w.fetched.Add(fetched) }()
 	for j := range w.jobs {
 		if n := len(j.list); n > 0 {
-			fetched += j.list[n-1].logs.fetch(j.list)
+			own.fetched += j.list[n-1].logs.fetch(j.list)
 		}
 		for i := range j.list {
 			r := &j.list[i]

@@ -71,7 +71,7 @@ func (a *analysis) run(o reassembly.Options, w sink) error {
 
 // parallel is run with several goroutines for what retires.
 func (a *analysis) parallel(o reassembly.Options, w *report.Writer) error {
-	var failed atomic.Pointer[error]
+	var failed firstError
 	o.Parallel = &reassembly.Parallel{
 		Workers: a.workers,
 		Batch:   func() any { return new(report.Batch) },
@@ -81,18 +81,28 @@ func (a *analysis) parallel(o reassembly.Options, w *report.Writer) error {
 		},
 		Emit: func(batch any) {
 			b := batch.(*report.Batch)
-			if err := w.AddBatch(b); err != nil {
-				failed.CompareAndSwap(nil, &err)
-			}
+			failed.note(w.AddBatch(b))
 			b.Reset()
 		},
 	}
-	return a.batches(reassembly.NewTracker(o), func() error {
-		if err := failed.Load(); err != nil {
-			return *err
-		}
-		return nil
-	})
+	return a.batches(reassembly.NewTracker(o), failed.get)
+}
+
+// firstError keeps the first error of several goroutines.
+type firstError struct{ err atomic.Pointer[error] }
+
+// note takes an error, or nil.
+func (f *firstError) note(err error) {
+	if err != nil {
+		f.err.CompareAndSwap(nil, &err)
+	}
+}
+
+func (f *firstError) get() error {
+	if err := f.err.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // packets gives every packet to t at once, and calls after behind each.

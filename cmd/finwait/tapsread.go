@@ -5,7 +5,6 @@ import (
 	"io"
 	"math"
 	"sync"
-	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -97,35 +96,27 @@ func (c picked) AddCrossing(s *reassembly.Segment, x reassembly.Crossing) {
 
 // run reads to the end of the captures, or until it is interrupted.
 func (p *pairing) run(o reassembly.Options, w sink) error {
-	var failed atomic.Pointer[error] // of the report; the tracker has no use for it
+	var failed firstError // of the report; the tracker has no use for it
 	o.Emit = func(l *reassembly.Lifecycle) {
-		if failed.Load() == nil {
-			if err := w.Add(l); err != nil {
-				failed.Store(&err)
-			}
+		if failed.get() == nil {
+			failed.note(w.Add(l))
 		}
-	}
-	unwritten := func() error {
-		if err := failed.Load(); err != nil {
-			return *err
-		}
-		return nil
 	}
 	t := reassembly.NewTracker(o)
 	var to pair.Sink = picked{t, p.choice, p.wanted}
 	var err error
 	if p.workers > 1 {
 		h := handOver(to)
-		p.stats, err = p.plan.Merge(h, unwritten)
+		p.stats, err = p.plan.Merge(h, failed.get)
 		h.close()
 	} else {
-		p.stats, err = p.plan.Merge(to, unwritten)
+		p.stats, err = p.plan.Merge(to, failed.get)
 	}
 	if err != nil {
 		return err
 	}
 	t.Close()
-	return unwritten()
+	return failed.get()
 }
 
 // trace sums up the captures themselves.

@@ -48,8 +48,11 @@ type sample struct {
 }
 
 // sender is 0 where the flow's a sent the packet.
-func (l *local) sender(fromB bool) int {
-	if fromB != (l.to != nil && l.to.swap) {
+func (l *local) sender(fromB bool) int { return end(fromB != (l.to != nil && l.to.swap)) }
+
+// end is 0 for a tuple's a and 1 for its b.
+func end(b bool) int {
+	if b {
 		return 1
 	}
 	return 0

@@ -97,7 +97,8 @@ func (s *survey) exactly(k, i int) uint64 {
 // nearTo: the end of the flow that sent packet p is the one near capture k, which
 // is the first or the last.
 func (s *survey) nearTo(k int, l *local, p *sample) bool {
-	return ((l.vote > 0) == (l.sender(p.fromB) == 0)) == (k == 0)
+	_, x := l.flow.endNear(k)
+	return l.sender(p.fromB) == x
 }
 
 // mustHave: capture k is that of the host which sent packet p of capture o.

@@ -130,10 +130,7 @@ func (s *survey) take(k int, seg *reassembly.Segment, sum uint32) {
 		t.flows = append(t.flows, f.locals[k])
 	}
 	f := t.flows[i]
-	x := 0
-	if fromB {
-		x = 1
-	}
+	x := end(fromB)
 	f.sent[x] = f.sent[x] || seg.Flags&reassembly.FlagRST == 0
 	f.maxLen[x] = max(f.maxLen[x], seg.Length)
 	if f.synBy == 0 && seg.Flags&(reassembly.FlagSYN|reassembly.FlagACK) == reassembly.FlagSYN {

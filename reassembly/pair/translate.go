@@ -30,7 +30,8 @@ func (s *survey) translate(k int) {
 		for i := range s.taps[t].samples {
 			p := &s.taps[t].samples[i]
 			if l := s.taps[t].flows[p.flow]; l.pairs[k] == 0 {
-				groups[mix(p.hash, uint64(p.sum))] = append(groups[mix(p.hash, uint64(p.sum))], i)
+				h := mix(p.hash, uint64(p.sum))
+				groups[h] = append(groups[h], i)
 			}
 		}
 		return groups
@@ -118,30 +119,18 @@ func (t *surveyed) firsts() firsts {
 	f := make(firsts, len(t.flows))
 	for i := range t.samples {
 		p := &t.samples[i]
-		x := 0
-		if p.fromB {
-			x = 1
-		}
-		if f[p.flow][x] == nil {
-			f[p.flow][x] = p
+		if first := &f[p.flow][end(p.fromB)]; *first == nil {
+			*first = p
 		}
 	}
 	return f
 }
 
-func (f firsts) of(flow uint32, fromB bool) *sample {
-	if fromB {
-		return f[flow][1]
-	}
-	return f[flow][0]
-}
+func (f firsts) of(flow uint32, fromB bool) *sample { return f[flow][end(fromB)] }
 
 // add counts a packet that both flows have.
 func (c *candidate) add(p, o *sample) {
-	x := 0
-	if o.fromB {
-		x = 1
-	}
+	x := end(o.fromB)
 	c.votes++
 	if (p.fromB != o.fromB) != c.swap || !c.agree(x, p.seq-o.seq) ||
 		p.flags&reassembly.FlagACK != 0 && !c.agree(1-x, p.ack-o.ack) {
