@@ -207,7 +207,8 @@ func (m *machine) sentOnce(i int32, x int) bool {
 		}
 		last = r.at
 	}
-	return true
+	r := &m.recs[i] // nor is that one, if it has data
+	return r.len == 0 || m.marks[i].idStep == 1 || r.at-last < leastRTO
 }
 
 // sentOn: with segment i side x goes on as soon as it acknowledged the peer's
@@ -288,6 +289,11 @@ func (m *machine) provesFinWait2(i int32, s *mstep) bool {
 	a := &m.recs[s.rec]
 	if r.bits&a.bits&recTS == 0 || !m.marks[s.rec].tsNew || r.flags&FlagACK == 0 {
 		return false
+	}
+	for j := s.rec + 1; j < i; j++ { // one of the same tick that it had overtaken
+		if o := &m.recs[j]; m.own(j, 1-r.side()) && o.bits&recTS != 0 && o.tsval == a.tsval && !m.acks(j, m.snd[r.side()].fin+1) {
+			return false
+		}
 	}
 	// A FIN that the capture lacks may have come first as well.
 	return r.tsecr == a.tsval && !m.gapBefore(s.rec, 1-r.side())

@@ -119,6 +119,8 @@ var regressions = []struct {
 	{1882615128962459, "an ACK from beyond bytes that were missed is no sign of an idle sender"},
 	{1882616582335860, "the first of the data that an ACK set free was lost before the tap"},
 	{1882617340471517, "an old SYN-ACK is answered in CLOSING as in TIME-WAIT"},
+	{1882618541052854, "the first data that is seen is a second copy"},
+	{1882619463469654, "an echo of the ACK's tick was that of a segment it had overtaken"},
 	{1882614313091607, "a FIN guessed in one direction"},
 }
 
