@@ -47,6 +47,7 @@ type counters struct {
 	states   [2][tcpstate.NumStates]uint64
 	severity [reassembly.Error + 1]uint64
 	findings map[string]*findingTotal
+	recent   *findingTotal // the one that was asked for last: most connections that have any have the same
 	timeWait population // over all
 }
 
@@ -108,6 +109,9 @@ func (t *counters) finding(f *reassembly.Finding, connection uint64) {
 }
 
 func (t *counters) findingOf(id string, family Family) *findingTotal {
+	if t.recent != nil && string(t.recent.ID) == id {
+		return t.recent
+	}
 	total := t.findings[id]
 	if total == nil {
 		if t.findings == nil {
@@ -116,6 +120,7 @@ func (t *counters) findingOf(id string, family Family) *findingTotal {
 		total = &findingTotal{FindingCount: FindingCount{ID: FindingID(id), Family: family}}
 		t.findings[id] = total
 	}
+	t.recent = total
 	return total
 }
 

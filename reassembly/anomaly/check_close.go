@@ -359,16 +359,26 @@ func abortiveClose(side reassembly.Side, rst packet, at int64, unacked uint32) f
 	return f
 }
 
-func checkServerClosesFirst(c *reassembly.Case) []finding { return serverClosesFirst(c.Life) }
+func checkServerClosesFirst(c *reassembly.Case) []finding {
+	if st := serverClosed(c.Life); st != nil {
+		return []finding{serverClosesFirst(st)}
+	}
+	return nil
+}
 
-func serverClosesFirst(l *reassembly.Lifecycle) []finding {
+// serverClosed is the server's step to FIN-WAIT-1 where it closed first, nil
+// where it did not.
+func serverClosed(l *reassembly.Lifecycle) *reassembly.Step {
 	if l.CloseFirst != reassembly.Server || l.RoleGuessed || l.Close != reassembly.CloseFourWay && l.Close != reassembly.CloseThreeWay {
 		return nil
 	}
-	st := l.Step(reassembly.Server, tcpstate.FinWait1)
-	if st == nil || st.Packet == 0 {
-		return nil
+	if st := l.Step(reassembly.Server, tcpstate.FinWait1); st != nil && st.Packet != 0 {
+		return st
 	}
-	return []finding{{Side: reassembly.Server, At: st.At, Packets: []packet{st.Packet},
-		Detail: "The server sent the first FIN, in " + pkt(st.Packet) + "."}}
+	return nil
+}
+
+func serverClosesFirst(fin *reassembly.Step) finding {
+	return finding{Side: reassembly.Server, At: fin.At, Packets: []packet{fin.Packet},
+		Detail: "The server sent the first FIN, in " + pkt(fin.Packet) + "."}
 }

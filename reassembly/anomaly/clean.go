@@ -1,6 +1,10 @@
 package anomaly
 
-import "github.com/finwait/finwait/reassembly"
+import (
+	"slices"
+
+	"github.com/finwait/finwait/reassembly"
+)
 
 // This file: what the rules find in a clean connection, of which package
 // reassembly makes no Case (reassembly/clean.go says what that is). Only the
@@ -16,59 +20,73 @@ func CountClean(l *reassembly.Lifecycle, c *reassembly.Clean) { checkClean(l, c,
 
 func checkClean(l *reassembly.Lifecycle, c *reassembly.Clean, words bool) {
 	found := l.Findings
-	add := func(id string, list ...finding) {
-		for _, f := range list {
-			if f.ID == "" {
-				r := byID[id]
-				f.ID, f.Family, f.Severity = r.ID, r.Family, r.Severity
-			}
-			found = append(found, f)
+	add := func(r *Rule, f finding) {
+		if f.ID == "" {
+			f.ID, f.Family, f.Severity = r.ID, r.Family, r.Severity
 		}
+		found = append(found, f)
 	}
 	switch {
-	case !words && l.Open == reassembly.OpenUnanswered && c.Now-l.Start >= answerDue:
-		add("syn-unanswered", finding{})
-	case !words && l.Open == reassembly.OpenRefused:
-		add("syn-refused", finding{})
+	case l.Open == reassembly.OpenUnanswered && words:
+		add(cleanRules.unanswered, synUnanswered([]packet{l.First}, l.Start, l.Start, c.Now, 0))
+	case l.Open == reassembly.OpenUnanswered && c.Now-l.Start < answerDue: // as synUnanswered says
+		add(cleanRules.unanswered, withSeverity(cleanRules.unanswered.ID, Handshake, reassembly.Info, finding{}))
 	case l.Open == reassembly.OpenUnanswered:
-		add("syn-unanswered", synUnanswered([]packet{l.First}, l.Start, l.Start, c.Now, 0))
+		add(cleanRules.unanswered, finding{})
+	case l.Open == reassembly.OpenRefused && words:
+		add(cleanRules.refused, synRefused(l.First, l.Start, l.Last, l.End, []packet{l.First, l.Last}))
 	case l.Open == reassembly.OpenRefused:
-		add("syn-refused", synRefused(l.First, l.Start, l.Last, l.End, []packet{l.First, l.Last}))
+		add(cleanRules.refused, finding{})
 	}
 	switch {
 	case c.Resetter == reassembly.None:
-	case !words:
-		add("rst-exact", finding{})
-		add("abortive-close", finding{})
-	default: // the RST is the last packet
-		add("rst-exact", rstExact(c.Resetter, l.Last, l.End))
-		add("abortive-close", abortiveClose(c.Resetter, l.Last, l.End, c.Unacked))
+	case words: // the RST is the last packet
+		add(cleanRules.exact, rstExact(c.Resetter, l.Last, l.End))
+		add(cleanRules.abortive, abortiveClose(c.Resetter, l.Last, l.End, c.Unacked))
+	default:
+		add(cleanRules.exact, finding{})
+		add(cleanRules.abortive, finding{})
 	}
-	if l.CloseFirst == reassembly.Server {
-		add("server-closes-first", serverClosesFirst(l)...)
+	switch fin := serverClosed(l); {
+	case fin == nil:
+	case words:
+		add(cleanRules.serverFirst, serverClosesFirst(fin))
+	default:
+		add(cleanRules.serverFirst, finding{})
 	}
-	if c.Ended && c.Holder != reassembly.None {
-		add("censored-time-wait", censoredTimeWait(l, c.Holder, c.TimeWait.Begin, c.TimeWait.TwoMSL))
+	switch {
+	case !c.Ended || c.Holder == reassembly.None:
+	case words:
+		add(cleanRules.censored, censoredTimeWait(l, c.Holder, c.TimeWait.Begin, c.TimeWait.TwoMSL))
+	default:
+		add(cleanRules.censored, finding{})
 	}
 	for _, side := range sides {
 		if o := &c.Oversize[side]; o.Packet != 0 {
-			add("checksum-offload", offload(side, o.Packet, o.At, o.Len, uint32(l.Endpoints[side.Other()].Stats.MSS)))
+			add(cleanRules.offload, offload(side, o.Packet, o.At, o.Len, uint32(l.Endpoints[side.Other()].Stats.MSS)))
 		}
 	}
 	if l.Evicted == idleTimeout {
-		add("vanished", vanished(l, c.Now)...)
+		for _, f := range vanished(l, c.Now) {
+			add(cleanRules.vanished, f)
+		}
 	}
-	if len(found) > 1 {
+	if len(found) > 1 && words {
 		worstFirst(found)
 	}
 	l.Findings = found
 }
 
+// cleanRules are the rules that can fire in a clean connection.
+var cleanRules = struct {
+	unanswered, refused, exact, abortive, serverFirst, censored, offload, vanished *Rule
+}{
+	byID("syn-unanswered"), byID("syn-refused"), byID("rst-exact"), byID("abortive-close"),
+	byID("server-closes-first"), byID("censored-time-wait"), byID("checksum-offload"), byID("vanished"),
+}
+
 // byID finds a rule of the registry.
-var byID = func() map[string]*Rule {
-	m := map[string]*Rule{}
-	for i := range registry {
-		m[registry[i].ID] = &registry[i]
-	}
-	return m
-}()
+func byID(id string) *Rule {
+	i := slices.IndexFunc(registry, func(r Rule) bool { return r.ID == id })
+	return &registry[i]
+}
