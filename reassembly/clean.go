@@ -66,7 +66,9 @@ type cleanSide struct {
 type cleanTeller struct {
 	side    [2]cleanSide
 	samples [2][]int64 // round trips, tap to this side and back
-	recs    []rec      // of the connection being told
+	stats   [2]rttStats
+	added   [2]int // samples that stats has
+	recs    []rec  // of the connection being told
 	opts    *[2]synOptions
 	letters [12]byte // Zeek's history
 	nLetter uint8
@@ -145,6 +147,11 @@ func (t *cleanTeller) begin(recs []rec) {
 	t.recs = recs
 	t.side = [2]cleanSide{}
 	t.samples[0], t.samples[1] = t.samples[0][:0], t.samples[1][:0]
+	for x := range t.stats {
+		if t.added[x] > 0 {
+			t.stats[x], t.added[x] = rttStats{}, 0
+		}
+	}
 	t.nLetter, t.bits, t.repeats = 0, 0, 0
 	t.opened, t.proofOpen, t.otherOpen = -1, -1, false
 	t.closer, t.fin, t.answer, t.proofAnswer, t.proofClosing = -1, -1, -1, -1, -1
@@ -194,16 +201,17 @@ func (t *cleanTeller) settled(now int64) bool {
 }
 
 // rtt is the statistics of the round trips to side x and back so far.
-func (t *cleanTeller) rtt(x int) (r rttStats) {
-	for _, d := range t.samples[x] {
+func (t *cleanTeller) rtt(x int) *rttStats {
+	r := &t.stats[x]
+	for _, d := range t.samples[x][t.added[x]:] {
 		r.add(d)
 	}
+	t.added[x] = len(t.samples[x])
 	return r
 }
 
 // late is machine.late.
 func (t *cleanTeller) late(x int) int64 {
 	s := &t.side[x]
-	r := t.rtt(x)
-	return r.late(tick(s.tsFirst, s.tsMax, s.tsFirstAt, s.tsLast))
+	return t.rtt(x).late(tick(s.tsFirst, s.tsMax, s.tsFirstAt, s.tsLast))
 }

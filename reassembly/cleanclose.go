@@ -85,8 +85,7 @@ func (t *cleanTeller) wasIdle(x int) bool {
 	if s := &t.side[x]; !late && (s.dataSegments == 0 || s.dataSegments == 1 && s.dataOnce) {
 		return true
 	}
-	r, p := t.rtt(x), t.rtt(1-x)
-	long := surelyAgain(r.rto(&p))
+	long := surelyAgain(t.rtt(x).rto(t.rtt(1 - x)))
 	for j := t.fin - 1; j > 0; j-- {
 		a := &t.recs[j]
 		switch {

@@ -217,8 +217,7 @@ func (t *cleanTeller) censored(at int64, x int, now int64) bool {
 	if now-at < censorFloor {
 		return true
 	}
-	r, p := t.rtt(1-x), t.rtt(x)
-	return now-at < 3*r.rto(&p)
+	return now-at < 3*t.rtt(1-x).rto(t.rtt(x))
 }
 
 // roundTrips sums up the round trips to side x and back.
