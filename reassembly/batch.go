@@ -68,6 +68,9 @@ func (t *Tracker) fetch(given []arrival) {
 	sum := uint64(0)
 	for i := range given {
 		sum += slots[t.table.home(given[i].hash)]
+		if given[i].rec.flags&(FlagSYN|FlagACK) == FlagSYN {
+			sum += t.streams.fetch(given[i].tuple)
+		}
 	}
 	for i := range given {
 		tag := given[i].hash >> 32

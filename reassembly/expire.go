@@ -46,9 +46,10 @@ func (c *conn) established() bool {
 
 // dueConn is a connection that expires.
 type dueConn struct {
-	at int64
-	id uint32
-	i  uint32
+	at   int64
+	id   uint32
+	i    uint32
+	hash uint64 // of its key
 }
 
 // expire retires what has been silent for too long, oldest expiry first.
@@ -71,14 +72,21 @@ func (t *Tracker) expire() {
 				// Not for a day: where it closes before, its entry is in vain.
 				c.deadline = uint32(t.wheel.add(i, min(at, t.now+expiryAhead)))
 			} else {
-				due = append(due, dueConn{at, c.id, i})
+				due = append(due, dueConn{at: at, id: c.id, i: i})
 			}
 		}
 		slices.SortFunc(due, func(a, b dueConn) int {
 			return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.id, b.id))
 		})
-		for _, d := range due {
-			t.retire(d.i, d.at, t.whyExpired(t.conn(d.i)))
+		for from := 0; from < len(due); from += fetchLen {
+			some := due[from:min(from+fetchLen, len(due))]
+			for k := range some {
+				some[k].hash = t.hashOf(some[k].i)
+				t.fetched += t.table.slots[t.table.home(some[k].hash)] // as fetch does
+			}
+			for _, d := range some {
+				t.retire(d.i, d.hash, d.at, t.whyExpired(t.conn(d.i)))
+			}
 		}
 		t.wheel.recycle(b)
 	}
@@ -114,15 +122,15 @@ func (t *Tracker) evict(keep uint32) {
 		return cmp.Or(cmp.Compare(a.last, b.last), cmp.Compare(a.id, b.id))
 	})
 	for _, e := range all[:min(len(all), max(1, len(all)/16))] {
-		t.retire(e.i, t.now, evictedFull)
+		t.retire(e.i, t.hashOf(e.i), t.now, evictedFull)
 	}
 }
 
 const evictedFull = "table full"
 
-// retire tells connection i and takes it out of the table. at is the trace
-// time up to which it is judged.
-func (t *Tracker) retire(i uint32, at int64, why string) {
+// retire tells connection i, whose key has this hash, and takes it out of the
+// table. at is the trace time up to which it is judged.
+func (t *Tracker) retire(i uint32, hash uint64, at int64, why string) {
 	t.emit(i, at, why)
 	// Its neighbours close the gap: one left without a newer incarnation would be
 	// looked for in the table, which names only the newest.
@@ -136,9 +144,9 @@ func (t *Tracker) retire(i uint32, at int64, why string) {
 	switch {
 	case own.newer != 0: // the table points at a newer one
 	case own.prev != 0:
-		t.table.put(t.hashOf(i), i, own.prev)
+		t.table.put(hash, i, own.prev)
 	default:
-		t.table.remove(t.hashOf(i), i)
+		t.table.remove(hash, i)
 	}
 	t.drop(i, t.workers == nil)
 }

@@ -2,6 +2,7 @@ package reassembly
 
 import (
 	"runtime"
+	"slices"
 	"unsafe"
 )
 
@@ -60,6 +61,25 @@ func (c *chunks[T]) chunk(large bool) ([]T, mapping) {
 	m := mapMemory(chunkLen*int(unsafe.Sizeof(t)), large)
 	c.mem.maps = append(c.mem.maps, m)
 	return unsafe.Slice((*T)(m.start), chunkLen), m
+}
+
+// words gives n words of zeros, on large pages where they fill some.
+func (m *memory) words(n int) []uint64 {
+	if 8*n < hugePage {
+		return make([]uint64, n)
+	}
+	one := mapMemory(8*n, true)
+	m.maps = append(m.maps, one)
+	return unsafe.Slice((*uint64)(one.start), n)
+}
+
+// release gives back what words gave.
+func (m *memory) release(words []uint64) {
+	i := slices.IndexFunc(m.maps, func(one mapping) bool { return one.start == unsafe.Pointer(unsafe.SliceData(words)) })
+	if i >= 0 {
+		m.maps[i].unmap()
+		m.maps = slices.Delete(m.maps, i, i+1)
+	}
 }
 
 // newMemory makes the memory of a Tracker, which goes with it.

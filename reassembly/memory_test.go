@@ -14,6 +14,9 @@ func held(t *Tracker, before int) int {
 	n := liveHeap() - before
 	if runtime.GOOS == "linux" { // elsewhere the tables are in the heap
 		n += int(t.used)*int(unsafe.Sizeof(conn{})) + int(t.logs.used)*int(unsafe.Sizeof(logBlock{}))
+		if slots := 8 * len(t.table.slots); slots >= hugePage {
+			n += slots
+		}
 	}
 	runtime.KeepAlive(t)
 	return n

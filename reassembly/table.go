@@ -14,10 +14,11 @@ type table struct {
 	slots []uint64 // tag<<32 | index; 0: free. The tag is the upper half of the hash and tells the home as well
 	n     int
 	seed  [2]uint64
+	mem   *memory
 }
 
-func newTable() *table {
-	return &table{slots: make([]uint64, 1<<10), seed: [2]uint64{rand.Uint64() | 1, rand.Uint64() | 1}}
+func newTable(mem *memory) *table {
+	return &table{slots: mem.words(1 << 10), mem: mem, seed: [2]uint64{rand.Uint64() | 1, rand.Uint64() | 1}}
 }
 
 func mix(a, b uint64) uint64 {
@@ -62,12 +63,13 @@ func (t *table) put(h uint64, old, i uint32) {
 	}
 	if t.n*4 >= len(t.slots)*3 {
 		slots := t.slots
-		t.slots = make([]uint64, 2*len(slots))
+		t.slots = t.mem.words(2 * len(slots))
 		for _, s := range slots {
 			if s != 0 {
 				t.place(s)
 			}
 		}
+		t.mem.release(slots)
 	}
 	t.place(h>>32<<32 | uint64(i))
 	t.n++

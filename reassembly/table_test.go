@@ -128,7 +128,7 @@ func aimed(t *testing.T, n uint32) func(*Segment, uint32) {
 
 // TestSeeds: two tables have two seeds.
 func TestSeeds(t *testing.T) {
-	a, b := newTable(), newTable()
+	a, b := newTable(new(memory)), newTable(new(memory))
 	if a.seed == b.seed || a.seed[0] == 0 || a.seed[1] == 0 {
 		t.Errorf("seeds %x and %x", a.seed, b.seed)
 	}

@@ -64,9 +64,10 @@ type Tracker struct {
 
 // NewTracker makes an empty Tracker.
 func NewTracker(o Options) *Tracker {
-	t := &Tracker{o: o.withDefaults(), table: newTable(), links: make([]connLinks, 1), long: make([]*long, 1), previous: map[uint32]*Previous{}}
+	t := &Tracker{o: o.withDefaults(), links: make([]connLinks, 1), long: make([]*long, 1), previous: map[uint32]*Previous{}}
 	mem := newMemory(t)
 	mem.ahead = t.o.Parallel != nil
+	t.table = newTable(mem)
 	t.conns.mem, t.logs.blocks.mem = mem, mem
 	t.teller.o = &t.o
 	t.wheel.buckets = map[int64][]uint32{}
@@ -107,6 +108,7 @@ type arrival struct {
 	rec     rec // but for the side
 	key     FlowKey
 	hash    uint64
+	tuple   uint64     // FlowKey.tuple, of a SYN
 	clock   int64      // the trace clock before it, in a Batch
 	opts    synOptions // of a SYN
 	swapped bool       // its source is the higher endpoint
@@ -118,6 +120,7 @@ func (a *arrival) fill(s *Segment, o *Options, t *table) {
 	a.rec.fill(s, 0)
 	if s.Flags&FlagSYN != 0 {
 		a.opts.fill(s)
+		a.tuple = a.key.tuple()
 	}
 }
 

@@ -43,14 +43,18 @@ const (
 // stream is the number of connection c's stream; s is its first segment.
 func (t *Tracker) stream(c *conn, s *arrival) uint32 {
 	p := &t.streams
-	h := c.key.tuple()
+	syn := s.rec.flags&FlagSYN != 0
+	h := s.tuple
+	if !syn {
+		h = c.key.tuple()
+	}
 	slot := h % pastStreams
 	page := &p.past[slot/pastPage]
 	if *page == nil {
 		*page = new([pastPage]pastStream)
 	}
 	old := &(*page)[slot%pastPage]
-	syn := s.rec.flags&(FlagSYN|FlagACK) == FlagSYN
+	syn = syn && s.rec.flags&FlagACK == 0
 	switch {
 	case !syn && t.links[c.links].prev != 0:
 		return t.conn(t.links[c.links].prev).stream
@@ -63,6 +67,15 @@ func (t *Tracker) stream(c *conn, s *arrival) uint32 {
 	}
 	p.next++
 	return old.stream
+}
+
+// fetch reads the place of a tuple.
+func (p *streams) fetch(tuple uint64) uint64 {
+	slot := tuple % pastStreams
+	if page := p.past[slot/pastPage]; page != nil {
+		return page[slot%pastPage].tuple
+	}
+	return 0
 }
 
 // tuple is a hash of the addresses and ports, the same in every run.

@@ -37,8 +37,8 @@ type job struct {
 }
 
 const (
-	jobLen        = 128 // connections a job
-	jobsPerWorker = 16
+	jobLen        = 512 // connections a job
+	jobsPerWorker = 6
 )
 
 func newWorkers(t *Tracker) *workers {
