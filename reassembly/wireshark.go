@@ -43,9 +43,8 @@ const (
 // stream is the number of connection c's stream; s is its first segment.
 func (t *Tracker) stream(c *conn, s *arrival) uint32 {
 	p := &t.streams
-	syn := s.rec.flags&FlagSYN != 0
 	h := s.tuple
-	if !syn {
+	if s.rec.flags&FlagSYN == 0 {
 		h = c.key.tuple()
 	}
 	slot := h % pastStreams
@@ -54,7 +53,7 @@ func (t *Tracker) stream(c *conn, s *arrival) uint32 {
 		*page = new([pastPage]pastStream)
 	}
 	old := &(*page)[slot%pastPage]
-	syn = syn && s.rec.flags&FlagACK == 0
+	syn := s.rec.flags&(FlagSYN|FlagACK) == FlagSYN
 	switch {
 	case !syn && t.links[c.links].prev != 0:
 		return t.conn(t.links[c.links].prev).stream

@@ -48,7 +48,7 @@ type counters struct {
 	severity [reassembly.Error + 1]uint64
 	findings map[string]*findingTotal
 	recent   *findingTotal // the one that was asked for last: most connections that have any have the same
-	timeWait population // over all
+	timeWait population    // over all
 }
 
 type findingTotal struct {
