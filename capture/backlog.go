@@ -21,6 +21,7 @@ type Backlog struct {
 	given   []*batch   // being given out, oldest first
 	inUse   int        // batches that wait or are given out
 	spare   []*batch
+	unused  int   // so many of them were not needed since the counters were last asked for
 	over    error // what the reading goroutine ended with
 	closed  bool
 	stats   LiveStats // not older than statsEvery
@@ -84,6 +85,7 @@ func (b *Backlog) take() {
 				s := b.Live.Stats()
 				b.mu.Lock()
 				b.stats = s
+				b.release()
 				b.mu.Unlock()
 			}
 			if err == ErrIdle && !looked.IsZero() {
@@ -137,12 +139,22 @@ func (b *Backlog) fresh() (t *batch) {
 	if n := len(b.spare); n > 0 {
 		t = b.spare[n-1]
 		b.spare = b.spare[:n-1]
+		b.unused = min(b.unused, n-1)
 	} else {
 		t = &batch{make([]waitingFrame, 0, batchFrames), make([]byte, 0, batchData)}
 	}
 	b.inUse++
 	b.waiting = append(b.waiting, t)
 	return t
+}
+
+// release leaves the collector the spare batches that a burst needed and nobody
+// since then.
+func (b *Backlog) release() {
+	n := len(b.spare) - b.unused
+	clear(b.spare[n:])
+	b.spare = b.spare[:n]
+	b.unused = n
 }
 
 // Next gives the next packet; ErrIdle if none came for IdleAfter. After Close it

@@ -92,3 +92,34 @@ func TestBacklogCloses(t *testing.T) {
 	}
 	t.Fatal("no end after Close")
 }
+
+// TestBacklogGivesSparesBack: what a burst needed does not stay for ever, what is
+// needed all the time does.
+func TestBacklogGivesSparesBack(t *testing.T) {
+	b := &Backlog{most: 20}
+	turn := func(batches int) {
+		for range batches {
+			b.fresh()
+		}
+		b.given, b.waiting = b.waiting, nil
+		for len(b.given) > 0 {
+			b.giveBack()
+		}
+	}
+	turn(12)
+	if len(b.spare) != batchSpares || b.inUse != 0 {
+		t.Fatalf("after a burst %d are spare, %d in use", len(b.spare), b.inUse)
+	}
+	for range 3 {
+		b.release()
+		turn(2)
+	}
+	if len(b.spare) != 2 {
+		t.Errorf("%d are spare where two are needed", len(b.spare))
+	}
+	b.release()
+	b.release()
+	if len(b.spare) != 0 {
+		t.Errorf("%d are spare where none is needed", len(b.spare))
+	}
+}
