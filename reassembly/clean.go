@@ -72,8 +72,9 @@ type cleanTeller struct {
 	opts    *[2]synOptions
 	letters [12]byte // Zeek's history
 	nLetter uint8
-	bits    uint8 // Wireshark's tcp.completeness
-	repeats int   // pure ACKs with the numbers of their sender's segment before
+	word    string // Zeek's history of the connection before
+	bits    uint8  // Wireshark's tcp.completeness
+	repeats int    // pure ACKs with the numbers of their sender's segment before
 
 	// Segments that are steps, -1 if there was none.
 	opened       int32 // the third ACK

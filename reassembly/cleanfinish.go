@@ -1,6 +1,7 @@
 package reassembly
 
 import (
+	"slices"
 	"time"
 
 	"github.com/finwait/finwait/reassembly/tcpstate"
@@ -16,10 +17,14 @@ func (t *cleanTeller) finish(l *Lifecycle, c *conn, o *Options, now int64, ended
 	if l.reusable {
 		h[0], h[1], found = l.Endpoints[0].History[:0], l.Endpoints[1].History[:0], l.Findings[:0]
 	}
-	*l = Lifecycle{ID: uint64(c.id), Stream: uint64(c.stream), First: t.recs[0].pkt, Last: t.recs[len(t.recs)-1].pkt,
-		Start: t.recs[0].at, End: c.last, Packets: uint64(c.packets), Tunnel: c.key.Scope, Client: c.endpoint(0), Server: c.endpoint(1), Findings: found, reusable: true,
-		MPTCP: (t.opts[0].flags|t.opts[1].flags)&optMPTCP != 0, OneSided: t.side[1].packets == 0,
-		Completeness: t.bits, ZeekHistory: zeekWord(t.letters[:t.nLetter])}
+	*l = Lifecycle{} // a literal with fields would be built elsewhere and copied
+	l.ID, l.Stream, l.Tunnel = uint64(c.id), uint64(c.stream), c.key.Scope
+	l.First, l.Last, l.Packets = t.recs[0].pkt, t.recs[len(t.recs)-1].pkt, uint64(c.packets)
+	l.Start, l.End = t.recs[0].at, c.last
+	l.Client, l.Server = c.endpoint(0), c.endpoint(1)
+	l.Findings, l.reusable = found, true
+	l.MPTCP, l.OneSided = (t.opts[0].flags|t.opts[1].flags)&optMPTCP != 0, t.side[1].packets == 0
+	l.Completeness, l.ZeekHistory = t.bits, t.zeekWord()
 	t.kinds(l)
 	t.facts = Clean{Now: now, Ended: ended, Holder: None, Resetter: None}
 	for x := range 2 {
@@ -72,33 +77,40 @@ func (t *cleanTeller) kinds(l *Lifecycle) {
 	}
 }
 
-// zeekWord is a Zeek history without an allocation where it is a common one.
-func zeekWord(letters []byte) string {
-	if s, ok := zeekCommon[string(letters)]; ok {
-		return s
+// zeekWord is Zeek's history, without an allocation where it is a common one or
+// that of the connection before.
+func (t *cleanTeller) zeekWord() string {
+	letters := t.letters[:t.nLetter]
+	if string(letters) == t.word {
+		return t.word
 	}
-	return string(letters)
+	s, ok := zeekCommon[string(letters)]
+	if !ok {
+		s = string(letters)
+	}
+	t.word = s
+	return s
 }
 
 // step appends a step of side x that segment i caused; by is the segment that
 // confirms it, -1 if none.
 func (t *cleanTeller) step(l *Lifecycle, x int, st tcpstate.State, i int32, what string, ev Evidence, by int32) *Step {
 	h := l.Endpoints[x].History
-	var proofs []Packet
-	if n := len(h); n < cap(h) {
-		proofs = h[:n+1][n].ConfirmedBy[:0]
-	}
+	n := len(h)
+	h = slices.Grow(h, 1)[:n+1]
+	l.Endpoints[x].History = h
+	s := &h[n]
+	proofs := s.ConfirmedBy[:0]
+	*s = Step{}
 	if by >= 0 {
 		ev = Confirmed
 		proofs = t.proof(proofs, t.recs[by].pkt)
 	}
-	s := Step{State: st, Event: what, Evidence: ev, ConfirmedBy: proofs}
+	s.State, s.Event, s.Evidence, s.ConfirmedBy = st, what, ev, proofs
 	if i >= 0 {
 		s.At, s.Packet = t.recs[i].at, t.recs[i].pkt
 	}
-	h = append(h, s)
-	l.Endpoints[x].History = h
-	return &h[len(h)-1]
+	return s
 }
 
 // proof adds p to an empty list; new ones are cut from a common piece of memory.
@@ -199,9 +211,11 @@ func (t *cleanTeller) finishEnd(e *Endpoint, x int, c *conn, now int64, ended bo
 		e.State, e.Evidence = last.State, last.Evidence
 		last.Censored = ended && last.Evidence == Presumed && t.censored(last.At, x, now)
 	}
-	e.Stats = EndpointStats{Packets: uint64(s.packets), Bytes: s.bytes, DuplicateACKs: uint64(s.dupACKs), TTL: s.ttl, MaxLength: s.maxLen,
-		Acked: uint64(t.acked(x)), RTT: t.roundTrips(x)}
-	t.opts[x].tell(&e.Stats)
+	st := &e.Stats // zero
+	st.Packets, st.Bytes, st.DuplicateACKs = uint64(s.packets), s.bytes, uint64(s.dupACKs)
+	st.TTL, st.MaxLength = s.ttl, s.maxLen
+	st.Acked, st.RTT = uint64(t.acked(x)), t.roundTrips(x)
+	t.opts[x].tell(st)
 }
 
 // acked is how many sequence numbers of side x its peer acknowledged.
