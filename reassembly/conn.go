@@ -70,6 +70,9 @@ const (
 	csRST
 	csSYN // sent a SYN without ACK
 	csACK // sent an ACK without SYN: it had a SYN-ACK, or sent one
+
+	csLone   // of side 0: its SYN is all there is, and in no log
+	csLoneTS // and has timestamps
 )
 
 // synOptions keeps the options of a SYN or SYN-ACK.
@@ -98,6 +101,15 @@ func (o *synOptions) fill(s *Segment) {
 			o.flags |= f.bit
 		}
 	}
+}
+
+// word is the options in 32 bits, of which optionsOf makes them again.
+func (o synOptions) word() uint32 {
+	return uint32(o.mss) | uint32(o.scale)<<16 | uint32(o.flags)<<24
+}
+
+func optionsOf(word uint32) synOptions {
+	return synOptions{mss: uint16(word), scale: uint8(word >> 16), flags: uint8(word >> 24)}
 }
 
 func (o *synOptions) tell(s *EndpointStats) {

@@ -126,6 +126,9 @@ func (t *Tracker) routeOld(i uint32, s *arrival, x int) {
 func (t *Tracker) foldBack(i uint32, h uint64) {
 	prev := t.links[t.conn(i).links].prev
 	p, c := t.conn(prev), t.conn(i)
+	if p.lone() {
+		t.logs.unfold(p)
+	}
 	t.table.put(h, i, prev)
 	p.last = max(p.last, c.last)
 	own := &t.links[p.links]

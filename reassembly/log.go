@@ -85,6 +85,9 @@ func (l *logs) release(c *conn) {
 
 // restart begins a new log for c, whose old one somebody else has now.
 func (l *logs) restart(c *conn) {
+	if c.lone() {
+		c.forgetLone()
+	}
 	c.head, c.tail, c.logged = 0, 0, 0
 	for x := range c.side {
 		c.side[x].ttl, c.side[x].tag = 0, 0 // as decoding begins

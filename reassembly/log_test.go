@@ -45,6 +45,7 @@ func TestLogs(t *testing.T) {
 			t.Fatalf("options %+v, not %+v", opts, k.opts)
 		}
 	}
+	lone := 0
 	upTo := func(sizes ...uint) uint64 { return r.Uint64() >> (64 - sizes[r.IntN(len(sizes))]) }
 	for range 300_000 {
 		k := &all[r.IntN(len(all))]
@@ -62,6 +63,10 @@ func TestLogs(t *testing.T) {
 		one := rec{at: k.c.last + int64(upTo(10, 24, 25, 32, 33, 40, 41, 60)), pkt: k.c.lastPkt + Packet(upTo(4, 8, 9, 16, 17, 32, 33, 50)),
 			seq: d.end, ack: p.end, len: uint32(upTo(1, 8, 9, 16, 17, 32)), win: uint16(r.Uint32()), bits: uint8(x), ttl: d.ttl, tag: d.tag}
 		one.flags = [...]uint8{FlagACK, FlagACK | FlagPSH, FlagSYN, FlagSYN | FlagACK, FlagRST, uint8(r.Uint32())}[r.IntN(6)]
+		if len(k.recs) == 0 && r.IntN(2) == 0 { // a SYN that needs no log, or would not but for what follows
+			one.bits, one.flags, one.len = 0, FlagSYN, 0
+			x, d, p = 0, &k.c.side[0], &k.c.side[1]
+		}
 		if k.c.key.V6 {
 			one.bits |= recV6
 		} else {
@@ -109,7 +114,20 @@ func TestLogs(t *testing.T) {
 			k.c.pass(&one)
 			k.c.follow(&one)
 		}
-		switch r.IntN(200) {
+		if len(k.recs) == 1 {
+			check(k)
+			if k.c.lone() {
+				lone++
+				if k.c.logged > 0 {
+					t.Fatal("a lone SYN has a log")
+				}
+			}
+		}
+		odds := 200
+		if k.c.lone() {
+			odds = 20
+		}
+		switch r.IntN(odds) {
 		case 0: // another incarnation is folded into this one
 			l.adopt(&k.c)
 			for i := range k.recs {
@@ -128,8 +146,9 @@ func TestLogs(t *testing.T) {
 		}
 	}
 	for i := range all {
-		if all[i].c.logged > 0 {
-			check(&all[i])
-		}
+		check(&all[i])
+	}
+	if lone < 300 {
+		t.Errorf("%d lone SYNs: the test is not what it says", lone)
 	}
 }

@@ -84,6 +84,18 @@ func code(x uint64, sizes *[4]int) uint64 {
 // add writes the next rec of c's log; c is as it was before that segment. own
 // says that it is a packet of the connection's own; opts are those of a SYN.
 func (l *logs) add(c *conn, r *rec, own bool, opts synOptions) {
+	switch {
+	case c.packets == 0 && own && c.logged == 0 && r.isLone():
+		c.keepLone(r, opts)
+		return
+	case c.lone():
+		l.unfold(c)
+	}
+	l.append(c, r, own, opts)
+}
+
+// append is add to a log that is one.
+func (l *logs) append(c *conn, r *rec, own bool, opts synOptions) {
 	x := r.side()
 	d, p := &c.side[x], &c.side[1-x]
 	w := logWriter{k: 2}
@@ -180,7 +192,7 @@ func (w *logWriter) options(r *rec, more uint64, opts synOptions) {
 		}
 	}
 	if more&moreOptions != 0 {
-		w.number(uint64(opts.mss)|uint64(opts.scale)<<16|uint64(opts.flags)<<24, 4)
+		w.number(uint64(opts.word()), 4)
 	}
 }
 
@@ -202,6 +214,9 @@ func (l *logs) setContext(c *conn) {
 // adopt takes the recs cited of the next incarnation in c's log for c's own.
 // setContext must follow, and c.logged not be above mostAdopted.
 func (l *logs) adopt(c *conn) {
+	if c.lone() {
+		l.unfold(c)
+	}
 	v := l.view()
 	var opts [2]synOptions
 	recs, _ := v.unpack(c, nil, &opts, nil)
@@ -217,6 +232,9 @@ func (l *logs) adopt(c *conn) {
 			own.follow(r)
 		}
 	}
+	if own.lone() {
+		l.unfold(&own)
+	}
 	c.head, c.tail, c.logged = own.head, own.tail, own.logged
 	for x := range c.side {
 		c.side[x].ttl, c.side[x].tag = own.side[x].ttl, own.side[x].tag
@@ -226,6 +244,11 @@ func (l *logs) adopt(c *conn) {
 // unpack appends the recs of c's log to recs, and sets the options that it has.
 // b is memory for it to use, and what it gives back may serve again.
 func (v *logView) unpack(c *conn, recs []rec, opts *[2]synOptions, b []byte) ([]rec, []byte) {
+	if c.lone() {
+		r, o := c.loneSYN()
+		opts[0] = o
+		return append(recs, r), b
+	}
 	b = v.bytes(c, b[:0])
 	n := len(b)
 	b = append(b, 0, 0, 0, 0, 0, 0, 0, 0)
@@ -324,7 +347,6 @@ func (r *logReader) options(one *rec, more uint64, opts *synOptions) {
 		}
 	}
 	if more&moreOptions != 0 {
-		k := r.number(4)
-		*opts = synOptions{mss: uint16(k), scale: uint8(k >> 16), flags: uint8(k >> 24)}
+		*opts = optionsOf(uint32(r.number(4)))
 	}
 }

@@ -1,0 +1,56 @@
+package reassembly
+
+// This file: the log of a connection that is one SYN. In a flood of SYNs from
+// forged addresses, or while a host is scanned, nearly all are. What the conn
+// keeps of such a connection anyway tells nearly all of that segment, so that it
+// needs no block: what is missing stands where the log's first block and the
+// other side's last TSval would, of which there are none yet.
+
+// isLone reports a SYN that can be kept without a log, if it is the first segment.
+func (r *rec) isLone() bool {
+	return r.flags == FlagSYN && r.bits&^(recTS|recV6) == 0 && r.len|r.ack|r.tsecr == 0 && r.noSACK()
+}
+
+// lone reports that c is one SYN, which is in no log.
+func (c *conn) lone() bool { return c.side[0].bits&csLone != 0 }
+
+// keepLone keeps the first segment of c, as c is before it.
+func (c *conn) keepLone(r *rec, opts synOptions) {
+	d := &c.side[0]
+	d.bits |= csLone
+	if r.bits&recTS != 0 {
+		d.bits |= csLoneTS
+	}
+	d.ts, d.ttl, d.tag = r.tsval, r.ttl, r.tag
+	c.head = uint32(r.win) | uint32(r.ipid)<<16
+	c.side[1].ts = opts.word()
+}
+
+// loneSYN is the segment that keepLone took.
+func (c *conn) loneSYN() (r rec, opts synOptions) {
+	d := &c.side[0]
+	r = rec{at: c.last, pkt: c.lastPkt, seq: d.iss, tsval: d.ts, win: uint16(c.head), ipid: uint16(c.head >> 16), flags: FlagSYN, ttl: d.ttl, tag: d.tag}
+	if d.bits&csLoneTS != 0 {
+		r.bits |= recTS
+	}
+	if c.key.V6 {
+		r.bits |= recV6
+	}
+	return r, optionsOf(c.side[1].ts)
+}
+
+// unfold puts the lone SYN of c into a log, to which more can be added. What c
+// has of that segment must not have changed before.
+func (l *logs) unfold(c *conn) {
+	r, opts := c.loneSYN()
+	own := conn{key: c.key}
+	l.append(&own, &r, true, opts)
+	c.forgetLone()
+	c.head, c.tail, c.logged = own.head, own.tail, own.logged
+}
+
+// forgetLone makes c's log an empty one.
+func (c *conn) forgetLone() {
+	c.side[0].bits &^= csLone | csLoneTS
+	c.side[1].ts, c.head = 0, 0
+}
