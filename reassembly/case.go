@@ -386,7 +386,7 @@ type Seen struct {
 	Probe             bool      // a segment that begins one below its sender's end: keep-alive, window probe
 	AfterFIN          bool      // data of a side that had acknowledged the peer's FIN
 	BeyondFIN         bool      // data or a FIN above the sender's own FIN
-	OldTS             bool      // new bytes with a TSval below one that their sender sent before
+	OldTS             bool      // bytes sent first with a TSval below one that their sender sent before
 	First             [2]uint8  // by Side: flags of its first segment that is no RST; 0 if none
 	MaxLen            [2]uint32 // by Side: most payload bytes in one segment
 }
@@ -424,7 +424,7 @@ func (c *Case) Seen() *Seen {
 		if r.bits&recTS == 0 {
 			continue
 		}
-		if k.kind == fresh && r.span() > 0 && hasTS[x] && seqnum.Less(r.tsval, ts[x]) {
+		if (k.kind == fresh || k.kind == lateOriginal) && r.span() > 0 && hasTS[x] && seqnum.Less(r.tsval, ts[x]) {
 			v.OldTS = true
 		}
 		if !hasTS[x] || seqnum.Less(ts[x], r.tsval) {

@@ -51,6 +51,9 @@ func (m *machine) observe(i int32) {
 // the connection's own.
 const maxIDStep = 64
 
+// ordersIDs is how many IP-IDs in a row tell the order in which they were sent.
+const ordersIDs = 3
+
 // stepID follows the sender's IP-IDs. Only a full socket counts: Linux sends
 // SYN-ACKs, RSTs and the ACKs of TIME-WAIT with ID 0 (rule 24).
 func (m *machine) stepID(i int32, s *sender) {
@@ -139,7 +142,7 @@ func (m *machine) classify(i int32, s, p *sender) {
 		k.kind = lateOriginal
 		return
 	}
-	if r.bits&recTS == 0 && k.idStep < 0 && k.idStep > -64 && s.idRun >= 3 {
+	if r.bits&recTS == 0 && k.idStep < 0 && k.idStep > -maxIDStep && s.idRun >= ordersIDs {
 		k.kind = lateOriginal
 		return
 	}

@@ -184,15 +184,35 @@ func (m *machine) resent(i int32, x int) bool {
 			continue
 		}
 		m.judge(j, notReceived, i, whyResent)
+		changed = true
+		if m.tooOld(j, x) {
+			continue // it came: finding paws-reject
+		}
 		l := loss{kind: lostData, side: x, at: r.at, carriers: []Packet{o.pkt}, copy: r.pkt, flags: o.flags | r.flags&FlagFIN,
 			subject: j, copyRec: i, after: r.at - o.at, where: UndeterminedPlace, conf: Possible}
 		if m.sackHole(j, i, x) {
 			l.where, l.conf = AfterTap, Certain
 		}
 		m.tell(l)
-		changed = true
 	}
 	return changed
+}
+
+// tooOld: before segment j of side x passed, its receiver had echoed a newer
+// TSval: it takes j for an old duplicate (RFC 7323 section 5.3, R1; Linux lets
+// it be one tick older).
+func (m *machine) tooOld(j int32, x int) bool {
+	o := &m.recs[j]
+	if o.bits&recTS == 0 {
+		return false
+	}
+	for n := j - 1; n >= 0; n-- {
+		a := &m.recs[n]
+		if m.own(n, 1-x) && a.bits&recTS != 0 && a.flags&(FlagACK|FlagRST) == FlagACK && seqnum.Less(o.tsval+1, a.tsecr) && m.plausibleEcho(a) {
+			return true
+		}
+	}
+	return false
 }
 
 // unansweredSince: side 1-x sent nothing between j and i.

@@ -17,7 +17,7 @@ func (m *machine) refuteRST(i int32, x int) bool {
 	}
 	for j := i - 1; j >= 0; j-- {
 		o, k := &m.recs[j], &m.marks[j]
-		if o.flags&FlagRST == 0 || o.bits&(recNext|recOld|recICMP) != 0 {
+		if o.flags&FlagRST == 0 || o.bits&(recNext|recOld|recICMP) != 0 || m.overtakenSince(j, i, x) {
 			continue
 		}
 		if o.side() == x {
@@ -61,6 +61,30 @@ func (m *machine) causedClosed(x int, j int32) bool {
 	}
 	for _, p := range s.proofs {
 		if p == m.recs[j].pkt {
+			return true
+		}
+	}
+	return false
+}
+
+// overtakenSince: segment i of side x was sent before segment j came to it, and
+// only overtaken: x sent another of a later tick (else of a later IP-ID of a
+// counter of the connection's own), which passed soon enough to have been sent
+// before j came.
+func (m *machine) overtakenSince(j, i int32, x int) bool {
+	r, byID := &m.recs[i], m.marks[i].idStep < 0 && m.snd[x].idRun >= ordersIDs
+	if r.bits&recTS == 0 && !byID {
+		return false
+	}
+	for n := range i {
+		o := &m.recs[n]
+		if !m.own(n, x) || o.flags&FlagRST != 0 || o.at > m.recs[j].at+m.late(x) {
+			continue
+		}
+		if r.bits&o.bits&recTS != 0 && seqnum.Less(r.tsval, o.tsval) {
+			return true
+		}
+		if step := int16(o.ipid - r.ipid); byID && o.ipid != 0 && step > 0 && step < maxIDStep {
 			return true
 		}
 	}

@@ -203,7 +203,7 @@ func (m *machine) hopeless(i int32, x int) bool {
 		o := &m.recs[j]
 		probe := m.own(j, x) && (m.marks[j].kind == retransmission || m.marks[j].kind == keepAlive ||
 			o.len == 0 && m.marks[j].hadEnd && o.flags&(FlagSYN|FlagFIN|FlagRST) == 0 && seqnum.Less(o.seq, m.marks[j].prevEnd))
-		if probe && r.at-o.at > late {
+		if probe && r.at-o.at > late && !m.overtakenSince(j, j, x) {
 			n++
 		}
 	}

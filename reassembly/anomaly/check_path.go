@@ -1,6 +1,7 @@
 package anomaly
 
 import (
+	"fmt"
 	"strconv"
 
 	"github.com/finwait/finwait/reassembly"
@@ -20,9 +21,10 @@ const (
 )
 
 // probe reports a segment one below its sender's end that carries at most one
-// byte: a keep-alive (RFC 9293 section 3.8.4) or a window probe.
+// byte: a keep-alive (RFC 9293 section 3.8.4) or a window probe. One of an older
+// IP-ID was only overtaken by later ones.
 func probe(s *segment) bool {
-	return s.HadEnd && s.Len <= 1 && s.Seq == s.PrevEnd-1 && s.Flags&(reassembly.FlagSYN|reassembly.FlagFIN|reassembly.FlagRST) == 0
+	return s.HadEnd && s.Len <= 1 && s.IDStep >= 0 && s.Seq == s.PrevEnd-1 && s.Flags&(reassembly.FlagSYN|reassembly.FlagFIN|reassembly.FlagRST) == 0
 }
 
 func checkKeepalive(c *reassembly.Case) []finding {
@@ -168,31 +170,45 @@ func checkSeqWrap(c *reassembly.Case) []finding {
 	return found
 }
 
-// A segment counts as rejected by its old timestamp when its receiver answers
-// without progress (RFC 7323 section 5.3, R1) and its bytes have to come again.
+// A segment counts as rejected by its old timestamp (RFC 7323 section 5.3, R1)
+// when its receiver had echoed a newer one before, or answers it without
+// progress, and its bytes have to come again.
 func checkPAWS(c *reassembly.Case) []finding {
 	if v := c.Seen(); !v.OldTS || !v.Retransmission {
 		return nil
 	}
 	segs := c.Segments()
-	var newest [2]uint32
-	var has [2]bool
+	var newest, echoed [2]uint32 // by the side whose clock it is
+	var has, hasEcho [2]bool
+	var echo [2]packet
 	for i := range segs {
 		s := &segs[i]
 		if !s.Own() || !s.HasTS || isRST(s) {
 			continue
 		}
-		if s.Kind == reassembly.Fresh && s.End() != s.Seq && has[s.Side] && reassembly.Before(s.TSVal, newest[s.Side]) {
-			j, k := dupACK(c, i), copyOf(segs, i)
-			if j >= 0 && k > j {
-				return []finding{{Side: s.Side, At: s.At, Packets: []packet{s.Packet, segs[j].Packet, segs[k].Packet}, Confidence: reassembly.Likely,
-					Detail: "The timestamp of " + pkt(s.Packet) + " is " + strconv.Itoa(int(newest[s.Side]-s.TSVal)) + " below one sent before; " +
-						pkt(segs[j].Packet) + " answered it without acknowledging it, and " + pkt(segs[k].Packet) + " sent its bytes again.",
-					Measures: []reassembly.Measure{number("behind_ticks", int(newest[s.Side]-s.TSVal))}}}
+		if (s.Kind == reassembly.Fresh || s.Kind == reassembly.LateOriginal) && s.End() != s.Seq && has[s.Side] && reassembly.Before(s.TSVal, newest[s.Side]) {
+			f := finding{Side: s.Side, At: s.At, Packets: []packet{s.Packet}, Confidence: reassembly.Likely}
+			k, behind := copyOf(segs, i), newest[s.Side]
+			if hasEcho[s.Side] && reassembly.Before(s.TSVal+1, echoed[s.Side]) && k >= 0 && reassembly.Before(segs[k].PeerAck, s.End()) {
+				behind = echoed[s.Side]
+				f.Packets = append(f.Packets, echo[s.Side], segs[k].Packet)
+				f.Detail = fmt.Sprintf("The timestamp of %s is %s older than what its receiver had echoed before (%s); it takes the segment for an old duplicate, and %s sent the bytes again.",
+					pkt(s.Packet), count(int(behind-s.TSVal), "tick"), pkt(echo[s.Side]), pkt(segs[k].Packet))
+			} else if j := dupACK(c, i); s.Kind == reassembly.Fresh && j >= 0 && k > j {
+				f.Packets = append(f.Packets, segs[j].Packet, segs[k].Packet)
+				f.Detail = fmt.Sprintf("The timestamp of %s is %d below one sent before; %s answered it without acknowledging it, and %s sent its bytes again.",
+					pkt(s.Packet), behind-s.TSVal, pkt(segs[j].Packet), pkt(segs[k].Packet))
+			}
+			if f.Detail != "" {
+				f.Measures = []reassembly.Measure{number("behind_ticks", int(behind-s.TSVal))}
+				return []finding{f}
 			}
 		}
 		if !has[s.Side] || reassembly.Before(newest[s.Side], s.TSVal) {
 			newest[s.Side], has[s.Side] = s.TSVal, true
+		}
+		if y := s.Side.Other(); s.Has(reassembly.FlagACK) && has[y] && reassembly.AtOrBefore(s.TSEcr, newest[y]) && (!hasEcho[y] || reassembly.Before(echoed[y], s.TSEcr)) {
+			echoed[y], hasEcho[y], echo[y] = s.TSEcr, true, s.Packet
 		}
 	}
 	return nil
