@@ -21,10 +21,11 @@ import "github.com/finwait/finwait/reassembly/seqnum"
 //   - ACKs never fall and never pass what was sent: nothing was missed by the
 //     capture (missed.go, unseen.go, rule 6);
 //   - SYN, SYN-ACK and a bare third ACK, with fitting numbers, no data: one kind
-//     of opening; or the log ends in it, or a RST refuses the SYN;
+//     of opening; or the log ends in it, a RST refuses the SYN, or the client
+//     answers the SYN-ACK by a RST with an ACK;
 //   - once a FIN was sent, each segment of the other end acknowledges it and
 //     carries no data: nothing refutes its receipt (refute.go, rules 12 to 14d);
-//   - at most one RST, the last segment, at SND.NXT and with an ACK, before any
+//   - otherwise at most one RST, the last segment, at SND.NXT and with an ACK, before any
 //     FIN: exact at its receiver (rst.go, rules 17 and 18);
 //   - nothing follows the ACK of the second FIN: no restart of TIME-WAIT (rule 21);
 //   - no IP-ID is missing that a copy may have had (unseencopy.go).
@@ -109,7 +110,7 @@ type Clean struct {
 	Ended    bool  // the trace ends here
 	Holder   Side  // of TIME-WAIT; None if nobody holds it
 	TimeWait TimeWaitClock
-	Resetter Side   // who sent the RST that ends the open connection; None if there is none
+	Resetter Side   // who sent the RST that ends the open or half-open connection; None if there is none
 	Unacked  uint32 // bytes of its own that were not yet acknowledged to it
 
 	// By Side, its first segment longer than the MSS that the other stated;

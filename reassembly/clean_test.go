@@ -189,7 +189,11 @@ func (k *cleanTalk) make() []reassembly.Segment {
 		return k.out
 	}
 	k.send(1, fSYN|fACK, 0)
-	if r.IntN(12) == 0 {
+	switch r.IntN(12) {
+	case 0:
+		return k.out
+	case 1:
+		k.send(0, fRST|fACK, 0)
 		return k.out
 	}
 	k.send(0, fACK, 0)

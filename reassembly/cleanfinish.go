@@ -56,6 +56,8 @@ func (t *cleanTeller) kinds(l *Lifecycle) {
 		l.Open, l.ZeekState = OpenUnanswered, "S0"
 	case t.reset == 1:
 		l.Open, l.Close, l.CloseFirst, l.ZeekState = OpenRefused, CloseReset, Server, "REJ"
+	case t.opened < 0 && t.reset >= 0:
+		l.Open, l.Close, l.CloseFirst, l.ZeekState = OpenHalf, CloseReset, Client, "RSTO"
 	case t.opened < 0:
 		l.Open, l.ZeekState = OpenHalf, "S1"
 	case t.reset >= 0:
@@ -190,6 +192,8 @@ func (t *cleanTeller) otherSteps(l *Lifecycle, x int) {
 	case t.reset == 1 && x == 1: // it had no connection to leave
 	case t.reset >= 0 && t.recs[t.reset].side() == x:
 		t.step(l, x, tcpstate.Closed, t.reset, "send RST", Observed, -1)
+	case t.reset == 2 && t.opened < 0:
+		t.step(l, x, tcpstate.Closed, t.reset, "receive RST, listener continues", Presumed, -1)
 	case t.reset >= 0:
 		t.step(l, x, tcpstate.Closed, t.reset, "receive RST", Presumed, -1)
 	case t.closer >= 0:

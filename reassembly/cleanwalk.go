@@ -59,12 +59,27 @@ func (t *cleanTeller) open() int {
 		return 0
 	}
 	third := &t.recs[2]
+	if third.flags&kind == FlagRST|FlagACK {
+		return t.openRST(third, c, s)
+	}
 	if third.flags&kind != FlagACK || third.side() != 0 || third.len != 0 || third.ack != s.end {
 		return -1
 	}
 	c.ack = s.iss // so that the third ACK is a new one
 	t.opened = 2
 	return 2
+}
+
+// openRST takes a RST of the client in place of the third ACK, as open does: at
+// SND.NXT, which is RCV.NXT of the server in SYN-RECEIVED. One without an ACK is
+// that of a host which knows of no connection.
+func (t *cleanTeller) openRST(r *rec, c, s *cleanSide) int {
+	if len(t.recs) > 3 || !r.follows(&t.recs[1]) || r.side() != 0 || r.len != 0 || r.seq != c.end || r.seq == 0 || r.ttl != c.ttl ||
+		r.ack != s.end {
+		return -1
+	}
+	t.resetBy(2, r, c)
+	return 0
 }
 
 // follows reports a segment of the connection's own that comes after o in time
@@ -145,12 +160,16 @@ func (t *cleanTeller) segmentRST(i int32, r *rec, s *cleanSide) bool {
 	if r.flags&FlagFIN != 0 || r.len != 0 || r.seq == 0 || t.closer >= 0 || t.side[0].packets < 2 || r.ttl != s.ttl {
 		return false
 	}
+	t.resetBy(i, r, s)
+	return true
+}
+
+func (t *cleanTeller) resetBy(i int32, r *rec, s *cleanSide) {
 	t.reset = i
 	s.packets++
 	s.lastAt = r.at
 	t.bits |= completes(r)
 	t.letter('R' + uint8(r.side())*('a'-'A'))
-	return true
 }
 
 // repeats1 takes a pure ACK that acknowledges no more than its sender's segment

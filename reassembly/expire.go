@@ -2,6 +2,7 @@ package reassembly
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
 )
 
@@ -44,7 +45,7 @@ func (c *conn) established() bool {
 	return c.packets > 2 && (c.side[0].bits|c.side[1].bits)&csACK != 0
 }
 
-// dueConn is a connection that expires.
+// dueConn is a connection that is to leave.
 type dueConn struct {
 	at   int64
 	id   uint32
@@ -75,20 +76,29 @@ func (t *Tracker) expire() {
 				due = append(due, dueConn{at: at, id: c.id, i: i})
 			}
 		}
-		slices.SortFunc(due, func(a, b dueConn) int {
-			return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.id, b.id))
-		})
-		for from := 0; from < len(due); from += fetchLen {
-			some := due[from:min(from+fetchLen, len(due))]
-			for k := range some {
-				some[k].hash = t.hashOf(some[k].i)
-				t.fetched += t.table.slots[t.table.home(some[k].hash)] // as fetch does
-			}
-			for _, d := range some {
-				t.retire(d.i, d.hash, d.at, t.whyExpired(t.conn(d.i)))
-			}
-		}
+		oldestFirst(due)
+		t.retireAll(due, func(d *dueConn) (int64, string) { return d.at, t.whyExpired(t.conn(d.i)) })
 		t.wheel.recycle(b)
+	}
+}
+
+func oldestFirst(due []dueConn) {
+	slices.SortFunc(due, func(a, b dueConn) int {
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.id, b.id))
+	})
+}
+
+// retireAll retires connections in their order.
+func (t *Tracker) retireAll(due []dueConn, how func(*dueConn) (at int64, why string)) {
+	for some := range slices.Chunk(due, fetchLen) {
+		for k := range some {
+			some[k].hash = t.hashOf(some[k].i)
+			t.fetched += t.table.slots[t.table.home(some[k].hash)] // as fetch does
+		}
+		for k := range some {
+			at, why := how(&some[k])
+			t.retire(some[k].i, some[k].hash, at, why)
+		}
 	}
 }
 
@@ -107,24 +117,41 @@ func (t *Tracker) whyExpired(c *conn) string {
 // evict makes room when the table is full: the sixteenth that has been silent
 // for the longest goes, in the order of its silence.
 func (t *Tracker) evict(keep uint32) {
-	type cand struct {
-		last int64
-		id   uint32
-		i    uint32
-	}
-	all := make([]cand, 0, t.live)
+	var silent [64 * silenceParts]uint32
+	n := 0
 	for i := uint32(1); i <= t.used; i++ {
 		if c := t.conn(i); c.used() && i != keep {
-			all = append(all, cand{c.last, c.id, i})
+			silent[silence(t.now-c.last)]++
+			n++
 		}
 	}
-	slices.SortFunc(all, func(a, b cand) int {
-		return cmp.Or(cmp.Compare(a.last, b.last), cmp.Compare(a.id, b.id))
-	})
-	for _, e := range all[:min(len(all), max(1, len(all)/16))] {
-		t.retire(e.i, t.hashOf(e.i), t.now, evictedFull)
+	going, least := max(1, n/16), len(silent)
+	for found := 0; found < going && least > 0; {
+		least--
+		found += int(silent[least])
 	}
+	list := t.expired[:0]
+	for i := uint32(1); i <= t.used; i++ {
+		if c := t.conn(i); c.used() && i != keep && silence(t.now-c.last) >= least {
+			list = append(list, dueConn{at: c.last, id: c.id, i: i})
+		}
+	}
+	oldestFirst(list)
+	t.retireAll(list[:min(len(list), going)], func(*dueConn) (int64, string) { return t.now, evictedFull })
+	t.expired = list
 }
+
+// silence is the place of a time of so many ns in a scale that has silenceParts
+// parts for each doubling: longer ones never stand below shorter ones.
+func silence(ns int64) int {
+	log := bits.Len64(uint64(max(ns, 0)) | silenceParts)
+	return (log-silenceBits-1)*silenceParts + int(uint64(max(ns, 0))>>(log-silenceBits-1))
+}
+
+const (
+	silenceBits  = 6
+	silenceParts = 1 << silenceBits
+)
 
 const evictedFull = "table full"
 

@@ -104,6 +104,10 @@ func (t *Tracker) Changed(most int, tell func(*Lifecycle)) (more bool) {
 	return false
 }
 
+// Recycle takes back a Lifecycle that Changed or Options.Emit gave, when nobody
+// looks at it any more: the memory of it serves for the next one.
+func (t *Tracker) Recycle(l *Lifecycle) { t.teller.recycle(l) }
+
 // due moves what fell due into the list.
 func (t *Tracker) due() {
 	g := &t.changes

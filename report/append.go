@@ -29,11 +29,8 @@ func (c *Connection) AppendJSON(b []byte) []byte {
 	b = appendNumber(b, `,"last_packet":`, c.LastPacket)
 	b = appendFile(b, `,"last_file":`, c.LastFile)
 
-	b = appendString(append(b, `,"open":{"kind":`...), string(c.Open.Kind))
-	b = appendString(append(b, `},"close":{"kind":`...), string(c.Close.Kind))
-	b = appendString(append(b, `,"first":`...), string(c.Close.First))
-	b = appendWord(b, `,"reason":`, c.Close.Reason)
-	b = append(b, '}')
+	b = c.Open.appendJSON(append(b, `,"open":`...))
+	b = c.Close.appendJSON(append(b, `,"close":`...))
 	if c.Reuses != 0 {
 		b = strconv.AppendUint(append(b, `,"reuses":`...), c.Reuses, 10)
 	}
@@ -71,6 +68,16 @@ func (a Address) appendJSON(b []byte) []byte {
 	b = appendIP(append(b, `{"ip":`...), a.IP)
 	b = strconv.AppendUint(append(b, `,"port":`...), uint64(a.Port), 10)
 	return append(b, '}')
+}
+
+func (o *Open) appendJSON(b []byte) []byte {
+	return append(appendString(append(b, `{"kind":`...), string(o.Kind)), '}')
+}
+
+func (c *Close) appendJSON(b []byte) []byte {
+	b = appendString(append(b, `{"kind":`...), string(c.Kind))
+	b = appendString(append(b, `,"first":`...), string(c.First))
+	return append(appendWord(b, `,"reason":`, c.Reason), '}')
 }
 
 func (e *Endpoint) appendJSON(b []byte) []byte {

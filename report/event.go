@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -65,13 +66,48 @@ type Interval struct {
 
 // AppendJSON appends the event as one line, without its end.
 func (e *Event) AppendJSON(b []byte) []byte {
-	e.Type = TypeEvent
-	text, err := marshal(e)
-	if err != nil {
-		// No value of an Event is beyond JSON.
-		panic(err)
+	b = appendString(append(b, `{"type":`...), TypeEvent)
+	b = appendString(append(b, `,"event":`...), string(e.Event))
+	b = e.At.appendJSON(append(b, `,"at":`...))
+	if e.Connection != 0 {
+		b = strconv.AppendUint(append(b, `,"connection":`...), e.Connection, 10)
 	}
-	return append(b, text...)
+	if e.Client != nil {
+		b = e.Client.appendJSON(append(b, `,"client":`...))
+	}
+	if e.Server != nil {
+		b = e.Server.appendJSON(append(b, `,"server":`...))
+	}
+	if e.Open != nil {
+		b = e.Open.appendJSON(append(b, `,"open":`...))
+	}
+	if e.Close != nil {
+		b = e.Close.appendJSON(append(b, `,"close":`...))
+	}
+	if e.Finding != nil {
+		b = e.Finding.appendJSON(append(b, `,"finding":`...))
+	}
+	b = appendWord(b, `,"finding_id":`, string(e.Undone))
+	if e.StepID != 0 {
+		b = strconv.AppendUint(append(b, `,"step_id":`...), e.StepID, 10)
+	}
+	b = appendWord(b, `,"endpoint":`, string(e.Endpoint))
+	if e.Step != nil {
+		b = e.Step.appendJSON(append(b, `,"step":`...))
+	}
+	if e.Withdraw != nil {
+		b = e.Withdraw.appendJSON(append(b, `,"withdrawal":`...))
+	}
+	if e.Interval != nil {
+		b = append(b, `,"interval":`...)
+		text, err := marshal(e.Interval)
+		if err != nil {
+			// No value of an Interval is beyond JSON.
+			panic(err)
+		}
+		b = append(b, text...)
+	}
+	return append(b, '}')
 }
 
 // AppendText appends the event as one line, without its end.

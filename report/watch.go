@@ -27,32 +27,33 @@ type Watch struct {
 
 	Counts Counts
 
-	known   map[uint64]*watched
+	known   map[uint64]watched
+	details map[uint64]*watchedDetails // of those of known that have any
+	empty   watchedDetails             // for a connection that has none so far
 	builder Builder
+	event   Event // used again, as what follows
+	client  Address
+	server  Address
+	open    Open
+	close   Close
 }
 
-// Counts is how things stand, and what happened since the beginning.
-type Counts struct {
-	States   [2][tcpstate.NumStates]int64 // endpoints of connections in the table
-	Holders  map[netip.Addr]int64         // endpoints in TIME-WAIT now, by host
-	TimeWait int64                        // their sum
-	Peak     int64                        // the most that they ever were
-	Opens    [reassembly.NumOpenKinds]uint64
-	Closes   [reassembly.NumCloseKinds]uint64
-	Findings map[string]uint64 // by id; of any severity
-	Above    uint64            // findings above info
-	Undone   uint64            // findings that were withdrawn
-	Evicted  uint64            // connections that the table had no room for
-}
-
-// watched is what was told of one connection.
+// watched is what was told of one connection. It holds no pointer: of a million
+// connections most have no details, and the collector need not look at them.
 type watched struct {
-	seen, opened, closed bool
-	state                [2]tcpstate.State
-	steps                []watchedStep
-	findings             []watchedFinding
-	seenLast             []reassembly.Finding // of a connection that may get too long for its log: those of the last look
-	folded               []reassembly.Finding // whose packets the log holds no more
+	seen, opened, closed, detailed bool
+	state                          [2]tcpstate.State
+}
+
+type watchedDetails struct {
+	steps    []watchedStep
+	findings []watchedFinding
+	seenLast []reassembly.Finding // of a connection that may get too long for its log: those of the last look
+	folded   []reassembly.Finding // whose packets the log holds no more
+}
+
+func (d *watchedDetails) any() bool {
+	return len(d.steps)+len(d.findings)+len(d.seenLast)+len(d.folded) > 0
 }
 
 // foldedMost is how many findings of one connection outlive its log.
@@ -74,31 +75,42 @@ type watchedFinding struct {
 	gone   bool
 }
 
-// Changed takes a connection as it stands now.
-func (w *Watch) Changed(l *reassembly.Lifecycle) { w.take(l, false) }
+// Changed takes a connection as it stands now. It keeps nothing of l.
+func (w *Watch) Changed(l *reassembly.Lifecycle) {
+	k, d := w.take(l, false)
+	if d == &w.empty && d.any() {
+		k.detailed = true
+		w.details[l.ID] = &watchedDetails{d.steps, d.findings, d.seenLast, d.folded}
+		w.empty = watchedDetails{}
+	}
+	w.known[l.ID] = k
+}
 
-// Retired takes a connection for the last time.
+// Retired takes a connection for the last time. It keeps nothing of l.
 func (w *Watch) Retired(l *reassembly.Lifecycle) {
-	w.take(l, true)
-	k := w.known[l.ID]
+	k, d := w.take(l, true)
 	for side := range l.Endpoints {
 		w.move(l, side, k.state[side], false)
 	}
 	delete(w.known, l.ID)
+	if k.detailed {
+		delete(w.details, l.ID)
+	} else {
+		*d = watchedDetails{steps: d.steps[:0], findings: d.findings[:0]}
+	}
 	if l.Close == reassembly.CloseEvicted {
 		w.Counts.Evicted++
 	}
 }
 
-func (w *Watch) take(l *reassembly.Lifecycle, last bool) {
+func (w *Watch) take(l *reassembly.Lifecycle, last bool) (k watched, d *watchedDetails) {
 	if w.known == nil {
-		w.known = map[uint64]*watched{}
+		w.known, w.details = map[uint64]watched{}, map[uint64]*watchedDetails{}
 		w.Counts.Holders, w.Counts.Findings = map[netip.Addr]int64{}, map[string]uint64{}
 	}
-	k := w.known[l.ID]
-	if k == nil {
-		k = &watched{}
-		w.known[l.ID] = k
+	k = w.known[l.ID]
+	if d = &w.empty; k.detailed {
+		d = w.details[l.ID]
 	}
 	for side := range l.Endpoints {
 		now := l.Endpoints[side].State
@@ -113,10 +125,11 @@ func (w *Watch) take(l *reassembly.Lifecycle, last bool) {
 	}
 	k.seen = true
 	if w.Steps {
-		w.tellSteps(l, k)
+		w.tellSteps(l, d)
 	}
-	w.tellEnds(l, k, last)
-	w.tellFindings(l, k)
+	w.tellEnds(l, &k, last)
+	w.tellFindings(l, d)
+	return k, d
 }
 
 // move counts an endpoint into a state, or out of it.
@@ -146,9 +159,10 @@ func (w *Watch) tell(e Event, l *reassembly.Lifecycle) {
 	if w.Tell == nil {
 		return
 	}
-	client, server := address(l.Client), address(l.Server)
-	e.Connection, e.Client, e.Server = l.ID, &client, &server
-	w.Tell(&e)
+	w.client, w.server = address(l.Client), address(l.Server)
+	e.Connection, e.Client, e.Server = l.ID, &w.client, &w.server
+	w.event = e
+	w.Tell(&w.event)
 }
 
 // tellEnds tells the opening once it is decided, and the close.
@@ -160,13 +174,14 @@ func (w *Watch) tellEnds(l *reassembly.Lifecycle, k *watched, last bool) {
 		if w.Opened != nil {
 			w.Opened(l)
 		}
-		w.tell(Event{Event: EventOpen, At: openedAt(l), Open: &Open{Kind: OpenKind(l.Open.String())}}, l)
+		w.open = Open{Kind: OpenKind(l.Open.String())}
+		w.tell(Event{Event: EventOpen, At: openedAt(l), Open: &w.open}, l)
 	}
 	if !k.closed && l.Close != reassembly.CloseNone && l.Close != reassembly.CloseHalf {
 		k.closed = true
 		w.Counts.Closes[l.Close]++
-		w.tell(Event{Event: EventClose, At: Time(l.End), Close: &Close{Kind: CloseKind(l.Close.String()),
-			First: SideName(l.CloseFirst.String()), Reason: l.Evicted}}, l)
+		w.close = Close{Kind: CloseKind(l.Close.String()), First: SideName(l.CloseFirst.String()), Reason: l.Evicted}
+		w.tell(Event{Event: EventClose, At: Time(l.End), Close: &w.close}, l)
 	}
 }
 
@@ -183,7 +198,7 @@ func openedAt(l *reassembly.Lifecycle) Time {
 	return Time(at)
 }
 
-func (w *Watch) tellFindings(l *reassembly.Lifecycle, k *watched) {
+func (w *Watch) tellFindings(l *reassembly.Lifecycle, k *watchedDetails) {
 	k.fold(l)
 	for i := range k.findings {
 		f := &k.findings[i]
@@ -210,7 +225,7 @@ func (w *Watch) tellFindings(l *reassembly.Lifecycle, k *watched) {
 		}
 	}
 	if l.Packets >= reassembly.DefaultLogLimit/2 {
-		k.seenLast = l.Findings
+		k.seenLast = slices.Clone(l.Findings) // whose room is used again
 	}
 	if len(k.folded) > 0 {
 		l.Findings = slices.Concat(k.folded, l.Findings)
@@ -220,7 +235,7 @@ func (w *Watch) tellFindings(l *reassembly.Lifecycle, k *watched) {
 // fold keeps what was found where the log of a long connection begins later now:
 // nothing has shown it to be wrong. A finding that goes on is the same although
 // its first packets are no longer there.
-func (k *watched) fold(l *reassembly.Lifecycle) {
+func (k *watchedDetails) fold(l *reassembly.Lifecycle) {
 	if l.LogFrom == 0 {
 		return
 	}
@@ -245,7 +260,7 @@ func (k *watched) fold(l *reassembly.Lifecycle) {
 }
 
 // goesOn finds what a finding has become whose first packets fell out of the log.
-func (k *watched) goesOn(l *reassembly.Lifecycle, f *watchedFinding) *reassembly.Finding {
+func (k *watchedDetails) goesOn(l *reassembly.Lifecycle, f *watchedFinding) *reassembly.Finding {
 	for i := range l.Findings {
 		n := &l.Findings[i]
 		known := slices.ContainsFunc(k.findings, func(o watchedFinding) bool { return o.is(n) })
@@ -292,7 +307,7 @@ func findingIn(l *reassembly.Lifecycle, k *watchedFinding) *reassembly.Finding {
 
 // told notes a finding and reports whether it was told before. One that grows by
 // more packets is the same.
-func (k *watched) told(f *reassembly.Finding) bool {
+func (k *watchedDetails) told(f *reassembly.Finding) bool {
 	for i := range k.findings {
 		o := &k.findings[i]
 		if o.is(f) {
@@ -308,7 +323,7 @@ func (k *watched) told(f *reassembly.Finding) bool {
 
 // tellSteps tells what is new in the histories. A step is the same if side,
 // state and packet are.
-func (w *Watch) tellSteps(l *reassembly.Lifecycle, k *watched) {
+func (w *Watch) tellSteps(l *reassembly.Lifecycle, k *watchedDetails) {
 	for side := range l.Endpoints {
 		e := &l.Endpoints[side]
 		for i := range e.Withdrawn {
@@ -328,7 +343,7 @@ func (w *Watch) tellSteps(l *reassembly.Lifecycle, k *watched) {
 	}
 }
 
-func (w *Watch) tellStep(l *reassembly.Lifecycle, k *watched, side int, s *reassembly.Step) {
+func (w *Watch) tellStep(l *reassembly.Lifecycle, k *watchedDetails, side int, s *reassembly.Step) {
 	kind := EventStep
 	n := k.step(side, s.State, s.Packet)
 	switch {
@@ -360,7 +375,7 @@ func (w *Watch) reuse() {
 }
 
 // step finds a step that was told, -1 if it was not.
-func (k *watched) step(side int, state tcpstate.State, packet reassembly.Packet) int {
+func (k *watchedDetails) step(side int, state tcpstate.State, packet reassembly.Packet) int {
 	for i := range k.steps {
 		if s := &k.steps[i]; int(s.side) == side && s.state == state && s.packet == packet {
 			return i
@@ -368,40 +383,3 @@ func (k *watched) step(side int, state tcpstate.State, packet reassembly.Packet)
 	}
 	return -1
 }
-
-// Interval is how things stand now, but for what the capture itself knows.
-func (c *Counts) Interval(open int) Interval {
-	i := Interval{Open: open, States: []StateCount{}, Findings: c.Above}
-	for _, n := range c.Opens {
-		i.Opened += n
-	}
-	for _, n := range c.Closes {
-		i.Closed += n
-	}
-	for state := range tcpstate.State(tcpstate.NumStates) {
-		s := StateCount{State(state.String()), uint64(c.States[0][state]), uint64(c.States[1][state])}
-		if s.Client+s.Server > 0 {
-			i.States = append(i.States, s)
-		}
-	}
-	return i
-}
-
-// Sample is what a live capture knows of itself at a moment.
-type Sample struct {
-	At       Time
-	Open     int     // connections in the table
-	Packets  uint64  // captured
-	Bytes    uint64  // on the wire
-	Dropped  uint64  // packets that the kernel lost because its buffer was full
-	Missed   uint64  // packets that the interface or its driver lost
-	Unsaid   uint64  // lines of output that were left out
-	Unkept   uint64  // packets that --write left out
-	Lag      Seconds // how far behind the clock the analysis is
-	Down     bool    // the interface is down
-	Finished bool
-}
-
-// Unlisted is how many connections were counted but not kept for the listing,
-// since there were more than Options.Most.
-func (r *Writer) Unlisted() uint64 { return r.unlisted }

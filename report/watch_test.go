@@ -30,7 +30,7 @@ func watchAll(t *testing.T, steps bool, looks ...*reassembly.Lifecycle) (kinds [
 	t.Helper()
 	w = &Watch{Steps: steps, MinSeverity: reassembly.Note, Tell: func(e *Event) {
 		kinds = append(kinds, string(e.Event))
-		validate(t, e.AppendJSON(nil))
+		sameAsEncodingJSON(t, e)
 		if line := e.AppendText(nil, false); strings.ContainsAny(string(line), "\n\x1b") {
 			t.Errorf("not one plain line: %q", line)
 		}
@@ -43,6 +43,22 @@ func watchAll(t *testing.T, steps bool, looks ...*reassembly.Lifecycle) (kinds [
 		}
 	}
 	return kinds, w
+}
+
+// sameAsEncodingJSON: AppendJSON prints what encoding/json would, and it is valid.
+func sameAsEncodingJSON(t *testing.T, e *Event) {
+	t.Helper()
+	got := e.AppendJSON(nil)
+	validate(t, got)
+	typed := *e
+	typed.Type = TypeEvent
+	want, err := marshal(typed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != string(want) {
+		t.Errorf("-encoding/json\n%s\n+AppendJSON\n%s", want, got)
+	}
 }
 
 func TestWatchTellsOnce(t *testing.T) {
@@ -115,7 +131,7 @@ func TestWatchCountsHolders(t *testing.T) {
 	}
 	i := w.Counts.Interval(1)
 	e := Event{Event: EventInterval, At: Time(l.End), Interval: &i}
-	validate(t, e.AppendJSON(nil))
+	sameAsEncodingJSON(t, &e)
 }
 
 // TestMostBoundsTheListing: a report that grows for weeks counts what it does

@@ -107,6 +107,7 @@ func (q *queue) renew() {
 	select {
 	case q.now.data = <-q.spare:
 	default:
+		q.now.data = make([]byte, 0, queueChunk+queueChunk/8)
 	}
 }
 

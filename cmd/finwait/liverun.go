@@ -101,14 +101,17 @@ func (r *liveRun) emit(l *reassembly.Lifecycle) {
 	if r.screen != nil {
 		r.screen.Retired(l)
 	}
+	r.tracker.Recycle(l)
 }
 
 // changed takes a connection that lives.
 func (r *liveRun) changed(l *reassembly.Lifecycle) {
 	r.watch.Changed(l)
 	if r.screen != nil {
-		r.screen.Changed(l)
+		r.screen.Changed(l) // which keeps it
+		return
 	}
+	r.tracker.Recycle(l)
 }
 
 // tell passes on what happened.

@@ -42,9 +42,14 @@ func checkClean(l *reassembly.Lifecycle, c *reassembly.Clean, words bool) {
 	case c.Resetter == reassembly.None:
 	case words: // the RST is the last packet
 		add(cleanRules.exact, rstExact(c.Resetter, l.Last, l.End))
-		add(cleanRules.abortive, abortiveClose(c.Resetter, l.Last, l.End, c.Unacked))
 	default:
 		add(cleanRules.exact, finding{})
+	}
+	switch {
+	case c.Resetter == reassembly.None || l.Open == reassembly.OpenHalf:
+	case words:
+		add(cleanRules.abortive, abortiveClose(c.Resetter, l.Last, l.End, c.Unacked))
+	default:
 		add(cleanRules.abortive, finding{})
 	}
 	switch fin := serverClosed(l); {
