@@ -60,7 +60,7 @@ func TestLogs(t *testing.T) {
 		}
 		x := r.IntN(2)
 		d, p := &k.c.side[x], &k.c.side[1-x]
-		one := rec{at: k.c.last + int64(upTo(10, 24, 25, 32, 33, 40, 41, 60)), pkt: k.c.lastPkt + Packet(upTo(4, 8, 9, 16, 17, 32, 33, 50)),
+		one := rec{at: k.c.last + int64(upTo(10, 24, 25, 32, 33, 40, 41, 60)), pkt: k.c.lastPkt + Packet(upTo(4, 8, 9, 16, 17, 24, 25, 50)),
 			seq: d.end, ack: p.end, len: uint32(upTo(1, 8, 9, 16, 17, 32)), win: uint16(r.Uint32()), bits: uint8(x), ttl: d.ttl, tag: d.tag}
 		one.flags = [...]uint8{FlagACK, FlagACK | FlagPSH, FlagSYN, FlagSYN | FlagACK, FlagRST, uint8(r.Uint32())}[r.IntN(6)]
 		if len(k.recs) == 0 && r.IntN(2) == 0 { // a SYN that needs no log, or would not but for what follows

@@ -3,12 +3,12 @@ package reassembly
 // This file: a log as bytes. Most segments follow from those before them on
 // their connection, and an entry holds what does not: a dozen bytes.
 //
-// An entry begins with two bytes, and each field that they announce follows in
-// this order, little-endian:
+// An entry begins with two bytes, the window and the IP-ID (not of IPv6); each
+// field that the two bytes announce follows in this order, little-endian:
 //
 //	byte 0  bit 0     the side
 //	        bits 1-2  time: 3, 4 or 5 bytes, ns since the connection's last packet; 8 bytes, as it is
-//	        bits 3-4  packet: 1, 2 or 4 bytes, as many as after the last; 8 bytes, as it is
+//	        bits 3-4  packet: 1, 2 or 3 bytes, as many as after the last; 8 bytes, as it is
 //	        bit 5     seq in 4 bytes; else it is the sender's highest end
 //	        bit 6     ack in 4 bytes; else it is the other's highest end
 //	        bit 7     more: a byte of bits below, recBits, TTL, tag
@@ -17,9 +17,9 @@ package reassembly
 //	                  last, and TSecr is the other's last; or both in 4 bytes each
 //	        bits 4-7  which TCP flags: an index of commonFlags; else a byte
 //
-// then window, IP-ID (not of IPv6), and where more says so, SACK blocks and the
-// options of a SYN. What the fields are told from is the context: the writer has
-// it in the conn, the reader builds it up again.
+// and where more says so, SACK blocks and the options of a SYN. What the fields
+// are told from is the context: the writer has it in the conn, the reader builds
+// it up again.
 
 // Entries, byte 0.
 const (
@@ -53,8 +53,11 @@ const (
 
 var (
 	timeBytes   = [4]int{3, 4, 5, 8}
-	packetBytes = [4]int{1, 2, 4, 8}
+	packetBytes = [4]int{1, 2, 3, 8}
 	lengthBytes = [4]int{0, 1, 2, 4}
+	timeCode    = codes(&timeBytes)
+	packetCode  = codes(&packetBytes)
+	lengthCode  = codes(&lengthBytes)
 	commonFlags = [...]uint8{FlagACK, FlagACK | FlagPSH, FlagACK | FlagFIN, FlagSYN, FlagSYN | FlagACK, FlagACK | FlagRST, FlagACK | FlagFIN | FlagPSH, FlagRST}
 	flagCode    = func() (code [256]uint8) {
 		for i := range code {
@@ -70,15 +73,17 @@ var (
 // recMoreBits are those that an entry without more never has.
 const recMoreBits = recUnknown | recMoreSACK | recNext | recOld | recICMP
 
-// code says which of the sizes holds x, the last one if none else.
-func code(x uint64, sizes *[4]int) uint64 {
-	n := bytesOf(x)
-	for i, size := range sizes {
-		if n <= size {
-			return uint64(i)
+// codes says of each number of bytes which of the sizes holds them, the last one
+// if none else.
+func codes(sizes *[4]int) (code [9]uint64) {
+	for n := range code {
+		i := 0
+		for i < asItIs && n > sizes[i] {
+			i++
 		}
+		code[n] = uint64(i)
 	}
-	return asItIs
+	return
 }
 
 // add writes the next rec of c's log; c is as it was before that segment. own
@@ -98,21 +103,28 @@ func (l *logs) add(c *conn, r *rec, own bool, opts synOptions) {
 func (l *logs) append(c *conn, r *rec, own bool, opts synOptions) {
 	x := r.side()
 	d, p := &c.side[x], &c.side[1-x]
-	w := logWriter{k: 2}
+	w := logWriter{last: uint64(r.win) << 16, k: 4}
+	if !c.key.V6 {
+		w.last |= uint64(r.ipid) << 32
+		w.k = 6
+	}
 	head, second, more := uint64(x), uint64(0), uint64(0)
 
 	after, packet := uint64(r.at-c.last), uint64(r.pkt-c.lastPkt)
-	k := code(after, &timeBytes)
-	if k == asItIs { // also where time went back
-		after = uint64(r.at)
+	k, n := timeCode[bytesOf(after)], packetCode[bytesOf(packet)]
+	head |= k<<logTime | n<<logPacket
+	if k < asItIs && n < asItIs { // in one go: 8 bytes at most
+		w.number(after|packet<<(8*timeBytes[k]), timeBytes[k]+packetBytes[n])
+	} else {
+		if k == asItIs { // also where time went back
+			after = uint64(r.at)
+		}
+		if n == asItIs {
+			packet = uint64(r.pkt)
+		}
+		w.number(after, timeBytes[k])
+		w.number(packet, packetBytes[n])
 	}
-	head |= k << logTime
-	w.number(after, timeBytes[k])
-	if k = code(packet, &packetBytes); k == asItIs {
-		packet = uint64(r.pkt)
-	}
-	head |= k << logPacket
-	w.number(packet, packetBytes[k])
 	if r.seq != d.end {
 		head |= logSeq
 		w.number(uint64(r.seq), 4)
@@ -143,7 +155,7 @@ func (l *logs) append(c *conn, r *rec, own bool, opts synOptions) {
 	}
 
 	if r.len != 0 {
-		k = code(uint64(r.len), &lengthBytes)
+		k = lengthCode[bytesOf(uint64(r.len))]
 		second |= k << logLength
 		w.number(uint64(r.len), lengthBytes[k])
 	}
@@ -157,10 +169,6 @@ func (l *logs) append(c *conn, r *rec, own bool, opts synOptions) {
 	second |= uint64(f) << logFlags
 	if f == noFlags {
 		w.number(uint64(r.flags), 1)
-	}
-	w.number(uint64(r.win), 2)
-	if !c.key.V6 {
-		w.number(uint64(r.ipid), 2)
 	}
 	if more&(moreSACK|moreOptions) != 0 {
 		w.options(r, more, opts)
@@ -265,6 +273,10 @@ func (v *logView) unpack(c *conn, recs []rec, opts *[2]synOptions, b []byte) ([]
 		}
 		recs = append(recs, rec{})
 		one := &recs[len(recs)-1]
+		one.win = uint16(r.number(2))
+		if !c.key.V6 {
+			one.ipid = uint16(r.number(2))
+		}
 		x := int(head & logSide)
 		d, p := &now.side[x], &now.side[1-x]
 		if k := head >> logTime & 3; k == asItIs {
@@ -304,10 +316,7 @@ func (v *logView) unpack(c *conn, recs []rec, opts *[2]synOptions, b []byte) ([]
 		} else {
 			one.flags = commonFlags[f]
 		}
-		one.win = uint16(r.number(2))
-		if !c.key.V6 {
-			one.ipid = uint16(r.number(2))
-		} else {
+		if c.key.V6 {
 			one.bits |= recV6
 		}
 		if more&(moreSACK|moreOptions) != 0 {
