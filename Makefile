@@ -69,6 +69,10 @@ bench: build ## benchmarks of each stage into bench.txt (BASE=old.txt compares),
 compare: build ## finwait, tcpdump and others on the same captures, in turn; ARGS='-full -json out.json', ARGS=-growth
 	$(ENV) go run $(TAGS) ./cmd/bench -finwait bin/finwait $(ARGS)
 
+.PHONY: pgo
+pgo: ## measure anew what the compiler is to inline (cmd/finwait/default.pgo)
+	$(ENV) go test $(TAGS) -pgo=off -run '^$$' -bench BenchmarkRun -benchtime 10x -cpuprofile cmd/finwait/default.pgo -o bin/run.test ./cmd/finwait
+
 fuzz: ## each fuzz target for FUZZTIME
 	@$(ENV) .ci/fuzz '$(FUZZTIME)' $(TAGS)
 
