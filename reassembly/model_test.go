@@ -121,6 +121,7 @@ var regressions = []struct {
 	{1882617340471517, "an old SYN-ACK is answered in CLOSING as in TIME-WAIT"},
 	{1882618541052854, "the first data that is seen is a second copy"},
 	{1882619463469654, "an echo of the ACK's tick was that of a segment it had overtaken"},
+	{1882619463030383, "a SYN-ACK answers the SYN that the capture lacks, not the SYN-ACK: that is no round trip"},
 	{1882614313091607, "a FIN guessed in one direction"},
 }
 

@@ -287,7 +287,7 @@ func (m *machine) sampleRTT(r *rec, k *mark, s, p *sender) {
 			if !seqnum.LessEq(q.end, r.ack) {
 				p.pend[left] = q
 				left++
-			} else if q.end == r.ack && !q.bad && !m.thirdMissed(r, k, q.end, p) {
+			} else if q.end == r.ack && !q.bad && !m.thirdMissed(r, k, q.end, p) && !m.answersUnseenSYN(r, p) {
 				s.rtt.add(r.at - q.at)
 			}
 		}
@@ -320,6 +320,13 @@ func (m *machine) sampleRTT(r *rec, k *mark, s, p *sender) {
 // section 3.10.7.3). The time to the data is no round trip.
 func (m *machine) thirdMissed(r *rec, k *mark, end uint32, p *sender) bool {
 	return r.len > 0 && p.hasISS && end == p.iss+1 && k.idStep > 1 && k.idStep <= maxIDStep
+}
+
+// answersUnseenSYN: a SYN-ACK that acknowledges a SYN-ACK of p was not drawn by
+// it: both opened, and it answers the SYN of p before, which the capture lacks
+// (RFC 9293 section 3.5, figure 7).
+func (m *machine) answersUnseenSYN(r *rec, p *sender) bool {
+	return r.has(FlagSYN|FlagACK) && p.synRec >= 0 && m.recs[p.synRec].has(FlagSYN|FlagACK)
 }
 
 // advance moves the sender's highest numbers on.
