@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/finwait/finwait/report"
 )
@@ -419,10 +420,31 @@ func TestSecondSignalEnds(t *testing.T) {
 	write.Close()
 	r.listens()
 	l.in(l.client, func() { inject(t, 1000, 0) })
-	time.Sleep(time.Second)
-	_ = r.cmd.Process.Signal(os.Interrupt)
-	time.Sleep(time.Second)
-	_ = r.cmd.Process.Signal(os.Interrupt)
+	const full = 60_000 // of the 64 KiB that a pipe holds
+	for until := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		n, err := unix.IoctlGetInt(int(read.Fd()), unix.TIOCINQ)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n >= full {
+			break
+		}
+		if time.Now().After(until) {
+			t.Fatalf("it writes less than %d bytes: %s", full, r.said())
+		}
+	}
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() { // two that come at once are one: more follow
+		for {
+			_ = r.cmd.Process.Signal(os.Interrupt)
+			select {
+			case <-ended:
+				return
+			case <-time.After(time.Second):
+			}
+		}
+	}()
 	if code := r.wait(); code != 130 {
 		t.Errorf("status %d: %s", code, r.said())
 	}

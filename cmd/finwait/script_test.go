@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -125,7 +126,7 @@ func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 		_, err = in.Write([]byte(ts.ReadFile(args[2])))
 		ts.Check(err)
 	}
-	time.Sleep(300 * time.Millisecond)
+	settled(ts, cmd.Process.Pid)
 	ts.Check(cmd.Process.Signal(which))
 	_ = cmd.Wait() // the status is looked at next
 	if got := cmd.ProcessState.ExitCode(); got != want {
@@ -133,6 +134,32 @@ func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Check(os.WriteFile(ts.MkAbs("out"), out.Bytes(), 0o644))
 	ts.Check(os.WriteFile(ts.MkAbs("err"), errs.Bytes(), 0o644))
+}
+
+// settled waits until a process has done all that it can do before more comes: each
+// of its threads sleeps, at several looks in a row. One that waits for a processor
+// does not sleep. Where /proc does not tell, a second must do.
+func settled(ts *testscript.TestScript, pid int) {
+	tasks := fmt.Sprintf("/proc/%d/task", pid)
+	if _, err := os.Stat(tasks); err != nil {
+		time.Sleep(time.Second)
+		return
+	}
+	deadline := time.Now().Add(time.Minute)
+	for calm := 0; calm < 5; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			ts.Fatalf("the process does not come to rest")
+		}
+		calm++
+		stats, err := filepath.Glob(tasks + "/*/stat")
+		ts.Check(err)
+		for _, stat := range stats {
+			b, err := os.ReadFile(stat)
+			if _, after, ok := bytes.Cut(b, []byte(") ")); err != nil || !ok || after[0] != 'S' {
+				calm = 0
+			}
+		}
+	}
 }
 
 // jsonlines FILE TYPE... wants one JSON object a line, of these types.
