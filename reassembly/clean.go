@@ -54,7 +54,7 @@ type cleanSide struct {
 	letters           uint8  // of Zeek, told already
 	bare              bool   // its last segment was a pure ACK
 	dataSegments      uint32 // that carried data
-	dataOnce          bool   // the last of them cannot have been sent before: see machine.sentOnce
+	dataTwice         bool   // one of them may have been sent before: see machine.sentOnce
 	waiting           bool   // data of it awaits the first ACK
 	waitSeq           uint32 // where that begins
 	waitAt            int64
@@ -84,6 +84,7 @@ type cleanTeller struct {
 	closer       int   // the side that sent the first FIN, -1
 	fin          int32 // that FIN
 	finPrevAck   uint32
+	finSkips     bool  // an IP-ID is missing just before it
 	answer       int32 // the first segment after it of the other side: acknowledges it
 	answerEnd    uint32
 	answerNew    bool  // its TSval was new
@@ -210,10 +211,4 @@ func (t *cleanTeller) rtt(x int) *rttStats {
 	}
 	t.added[x] = len(t.samples[x])
 	return r
-}
-
-// late is machine.late.
-func (t *cleanTeller) late(x int) int64 {
-	s := &t.side[x]
-	return t.rtt(x).late(tick(s.tsFirst, s.tsMax, s.tsFirstAt, s.tsLast))
 }

@@ -1,5 +1,7 @@
 package reassembly
 
+import "github.com/finwait/finwait/reassembly/seqnum"
+
 // This file: the rules of the close in the clean path (machine: confirm.go,
 // and sendFIN, receiveACK and receiveData of apply.go). As every segment after
 // the first FIN acknowledges it, only what proves its steps is left to decide.
@@ -10,21 +12,18 @@ func (t *cleanTeller) close(i int32, r *rec, x int, covers, fresh bool, before c
 	switch {
 	case t.closer < 0:
 		if fin {
-			t.closer, t.fin, t.finPrevAck = x, i, before.ack
+			t.closer, t.fin, t.finPrevAck, t.finSkips = x, i, before.ack, before.skips
 		}
 		return true
 	case t.closer == x:
-		return t.closerGoesOn(i, r, covers)
-	case !covers || r.len > 0 || t.fin2 >= 0:
-		return false // it crossed the FIN, or goes on after it
+		return (t.answer >= 0 || !before.skips) && t.closerGoesOn(i, r, covers)
+	case !covers || r.len > 0 || t.fin2 >= 0 || !fin && t.answer >= 0:
+		return false // it crossed the FIN, goes on after it, or acknowledges it twice
 	}
 	if t.answer < 0 {
-		t.answer, t.answerEnd, t.answerNew, t.answerNext = i, before.end, fresh, before.idStep == 1
+		t.answer, t.answerEnd, t.answerNew, t.answerNext = i, before.end, fresh && !before.skips, before.idStep == 1
 	}
-	if fin && t.proofClosing >= 0 && t.wentOn(i, x) && !t.wasIdle(x) {
-		t.proofClosing = -1 // machine.sentOn
-	}
-	if t.proofClosing < 0 && (!fin || before.idStep == 1) && !t.blockedAt(i, x, before.idStep) {
+	if t.proofClosing < 0 && (!fin || before.idStep == 1) && !t.blockedAt(i, x) {
 		t.proofClosing = i
 	}
 	if !fin {
@@ -50,7 +49,7 @@ func (t *cleanTeller) closerGoesOn(i int32, r *rec, covers bool) bool {
 		t.last = i
 	}
 	// It echoes the ACK of its FIN: FIN-WAIT-2 (machine.provesFinWait2).
-	if t.answer >= 0 && t.proofAnswer < 0 && t.answerNew && r.bits&recTS != 0 && r.tsecr == t.recs[t.answer].tsval {
+	if t.answer >= 0 && t.proofAnswer < 0 && t.answerNew && r.bits&recTS != 0 && r.tsecr != 0 && r.tsecr == t.recs[t.answer].tsval {
 		t.proofAnswer = i
 	}
 	return true
@@ -58,31 +57,50 @@ func (t *cleanTeller) closerGoesOn(i int32, r *rec, covers bool) bool {
 
 // blockedAt is machine.blockedAt for side x, whose segments after the FIN carry
 // no data: a close of its own may have been waiting behind bytes under way.
-func (t *cleanTeller) blockedAt(i int32, x int, idStep int32) bool {
-	if int32(t.answerEnd-t.finPrevAck) <= 0 && (!t.wentOn(i, x) || t.wasIdle(x)) {
+func (t *cleanTeller) blockedAt(i int32, x int) bool {
+	acked, paused := int32(t.answerEnd-t.finPrevAck) <= 0, t.paused(i, x)
+	if acked && (paused || t.wasIdle(x)) {
 		return false
 	}
-	late := t.late(x)
-	for n := t.fin; n < i; n++ {
-		if a := &t.recs[n]; a.side() != x && a.ack == t.answerEnd && t.idleAfter(n, i, x, idStep, late) {
+	for n := t.fin; paused && n < t.answer; n++ {
+		if a := &t.recs[n]; a.side() != x && a.ack == t.answerEnd && t.echoes(n) {
 			return false
 		}
 	}
 	return true
 }
 
-// wentOn is machine.wentOn: side x sent its FIN, segment i, right behind its
-// first segment after the peer's.
-func (t *cleanTeller) wentOn(i int32, x int) bool {
-	r := &t.recs[i]
-	return r.flags&FlagFIN != 0 && t.answer < i && r.at-t.recs[t.answer].at <= t.late(x)
+// paused is machine.paused for side x, whose segment i has the next IP-ID if it is
+// its FIN, and can only follow t.answer.
+func (t *cleanTeller) paused(i int32, x int) bool {
+	if t.answer == i {
+		return false
+	}
+	s, r, p := &t.side[x], t.rtt(x), t.rtt(1-x)
+	clock := tick(s.tsFirst, s.tsMax, s.tsFirstAt, s.tsLast)
+	return sentWellAfter(&t.recs[t.answer], &t.recs[i], clock, r.late(clock), r.rto(p))
+}
+
+// echoes: t.answer shows that segment n of its peer had come (machine.echoesLater,
+// machine.echoesFrom).
+func (t *cleanTeller) echoes(n int32) bool {
+	r, o := &t.recs[t.answer], &t.recs[n]
+	if r.bits&o.bits&recTS == 0 || seqnum.Less(r.tsecr, o.tsval) || r.tsecr == 0 {
+		return false
+	}
+	for j := n - 1; r.tsecr == o.tsval && j >= 0; j-- {
+		if q := &t.recs[j]; q.side() == o.side() && q.bits&recTS != 0 {
+			return q.tsval != o.tsval && (n != t.fin || !t.finSkips)
+		}
+	}
+	return true
 }
 
 // wasIdle is machine.wasIdle for side x, whose first segment after the peer's
 // FIN was t.answer.
 func (t *cleanTeller) wasIdle(x int) bool {
 	late := x == 1 && t.recs[1].at-t.recs[0].at >= initialRTO // the SYN-ACK
-	if s := &t.side[x]; !late && (s.dataSegments == 0 || s.dataSegments == 1 && s.dataOnce) {
+	if s := &t.side[x]; !late && !s.dataTwice && (s.dataSegments <= 1 || t.fewOut(x)) {
 		return true
 	}
 	long := surelyAgain(t.rtt(x).rto(t.rtt(1 - x)))
@@ -99,20 +117,23 @@ func (t *cleanTeller) wasIdle(x int) bool {
 	return false
 }
 
-// idleAfter is machine.idleAfter; a FIN of side x can only be segment i.
-func (t *cleanTeller) idleAfter(n, i int32, x int, idStep int32, late int64) bool {
-	for j := n + 1; j <= i; j++ {
-		r := &t.recs[j]
-		if r.side() != x {
-			continue
-		}
-		fin := r.flags&FlagFIN != 0
-		if r.at-t.recs[n].at > late && r.echoes(&t.recs[n]) && (!fin || idStep == 1) {
-			return true
-		}
-		if fin {
-			return false
+// fewOut is machine.fewOut.
+func (t *cleanTeller) fewOut(x int) bool {
+	had, before, out, acks := t.side[x].iss+1, t.side[x].iss+1, 0, 0
+	for j := range t.fin {
+		switch o := &t.recs[j]; {
+		case o.side() == x || o.flags&FlagSYN != 0 || !seqnum.Less(had, o.ack):
+		case o.len > 0:
+			had, before, acks = o.ack, o.ack, 0
+		case o.ack != before:
+			before = o.ack
+			acks++
 		}
 	}
-	return false
+	for j := range t.fin {
+		if o := &t.recs[j]; o.side() == x && o.len > 0 && seqnum.Less(had, o.end()) {
+			out++
+		}
+	}
+	return out <= 1 || acks >= manyACKs
 }

@@ -133,8 +133,9 @@ func (t *cleanTeller) segment(i int32) bool {
 	}
 	if r.len > 0 {
 		s.dataSegments++
-		s.dataOnce = before.idStep == 1 || r.at-before.at < leastRTO
+		s.dataTwice = s.dataTwice || before.idStep != 1 && r.at-before.at >= leastRTO
 	}
+	before.skips = before.idStep > 1
 	if s.idGap {
 		before.idStep = 0 // machine.nextID
 	}
@@ -152,6 +153,7 @@ type cleanBefore struct {
 	end, ack uint32
 	at       int64
 	idStep   int32
+	skips    bool // an IP-ID is missing just before it
 }
 
 // segmentRST: a RST with ACK at its sender's SND.NXT, the first end of the

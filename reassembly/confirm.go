@@ -1,6 +1,8 @@
 package reassembly
 
 import (
+	"time"
+
 	"github.com/finwait/finwait/reassembly/seqnum"
 	"github.com/finwait/finwait/reassembly/tcpstate"
 )
@@ -17,12 +19,6 @@ func (m *machine) confirm(i int32, x int) {
 	e := &m.e[x]
 	for j := range e.steps {
 		s := &e.steps[j]
-		if s.state == tcpstate.CloseWait && s.ev == Confirmed && m.sentOn(i, x) {
-			s.ev, s.proofs = Presumed, nil
-			if l := e.find(tcpstate.LastAck); l != nil {
-				l.ev = Presumed // it rests on that (rule 6)
-			}
-		}
 		if !s.ev.open() {
 			continue
 		}
@@ -113,7 +109,7 @@ func (m *machine) blockedAt(i int32, x int) bool {
 			return false
 		}
 	} else if c.hadEnd && f.hadAck && seqnum.LessEq(m.recs[first].seq, c.prevEnd) && seqnum.LessEq(c.prevEnd, f.prevAck) &&
-		(m.wasIdle(s.rec, first, x) || m.recs[first].len == 0 && !m.wentOn(first, i, x)) {
+		(m.wasIdle(s.rec, first, x) || m.recs[first].len == 0 && m.paused(first, i, x)) {
 		return false
 	}
 	for j := s.rec; j < i; j++ {
@@ -137,11 +133,11 @@ func (m *machine) firstCover(fin, i int32, x int) int32 {
 }
 
 // wasIdle: what side x had sent before its segment first was surely acknowledged
-// before the peer's FIN came, or cannot have filled its window: it has sent one
-// segment at most, and once (RFC 5681 section 3.1: two may go at first); or the
-// ACK came with bytes that it has; or so long before that it would have sent again.
+// before the peer's FIN came, or cannot have filled its window: one segment at
+// most was out (RFC 5681 section 3.1: two may be from the first on); or the ACK
+// came with bytes that it has; or so long before that it would have sent again.
 func (m *machine) wasIdle(fin, first int32, x int) bool {
-	if m.snd[x].hasISS && m.dropped == 0 && m.sentOnce(first, x) {
+	if m.snd[x].hasISS && m.dropped == 0 && m.sentOnce(first, x) && m.fewOut(fin, first, x) {
 		return true
 	}
 	end, wait := m.marks[first].prevEnd, int64(0)
@@ -182,75 +178,90 @@ func (m *machine) againWithin(i int32, end uint32, x int) int64 {
 	return wait
 }
 
-// sentOnce: before segment i side x sent at most one segment with data, and that
-// is no second copy of one that was lost before the tap, after whose time-out
-// only one may be out (RFC 5681 section 3.1): IP-IDs or the time show it. After
-// a SYN or SYN-ACK that was sent again only one may go at first.
+// sentOnce: up to segment i side x sent no data a second time, after whose
+// time-out only one segment may be out (RFC 5681 section 3.1), nor is any of it a
+// copy of what was lost before the tap: IP-IDs or the time show it. After a SYN or
+// SYN-ACK that was sent again only one may go at first.
 func (m *machine) sentOnce(i int32, x int) bool {
 	if s, p := m.snd[x].synRec, m.snd[1-x].synRec; s >= 0 && p >= 0 && m.recs[s].at-m.recs[p].at >= initialRTO {
 		return false // a SYN-ACK before it may have been lost before the tap
 	}
-	sent, last := 0, int64(0)
-	for j := range i {
-		r := &m.recs[j]
-		if r.flags&FlagSYN != 0 && m.marks[j].kind == retransmission {
+	last := int64(0)
+	for j := range i + 1 {
+		r, k := &m.recs[j], &m.marks[j]
+		own := m.own(j, x)
+		if k.kind == retransmission && (own || r.flags&FlagSYN != 0) || own && r.len > 0 && k.idStep != 1 && r.at-last >= leastRTO {
 			return false
 		}
-		if !m.own(j, x) {
+		if own {
+			last = r.at
+		}
+	}
+	return true
+}
+
+// ACKs of what was out that cannot all be lost: as many as duplicates take for a
+// loss (RFC 5681 section 3.2).
+const manyACKs = 3
+
+// fewOut: before its segment first side x had one segment out at most, even if no
+// more reached it than the ACKs that came with bytes that it has; or many more
+// passed, of which each would have set free what was waiting.
+func (m *machine) fewOut(fin, first int32, x int) bool {
+	had, out, acks := m.snd[x].iss+1, 0, 0
+	for j := range fin {
+		o := &m.recs[j]
+		if !m.own(j, 1-x) || o.flags&(FlagACK|FlagSYN|FlagRST) != FlagACK || m.marks[j].recv == notReceived || !seqnum.Less(had, o.ack) {
 			continue
 		}
-		if r.len > 0 {
-			sent++
-			if sent > 1 || m.marks[j].idStep != 1 && r.at-last >= leastRTO {
-				return false
-			}
+		if o.span() > 0 {
+			had, acks = o.ack, 0
+		} else if k := &m.marks[j]; !k.hadAck || seqnum.Less(k.prevAck, o.ack) {
+			acks++
 		}
-		last = r.at
 	}
-	r := &m.recs[i] // nor is that one, if it has data
-	return r.len == 0 || m.marks[i].idStep == 1 || r.at-last < leastRTO
+	for j := range first {
+		if o := &m.recs[j]; m.own(j, x) && o.len > 0 && seqnum.Less(had, o.end()) {
+			out++
+		}
+	}
+	return out <= 1 || acks >= manyACKs
 }
 
-// sentOn: with segment i side x goes on as soon as it acknowledged the peer's
-// FIN, having sent data before: if the ACK of that was lost behind the tap, a
-// close of its own may have been waiting, which the FIN's ACK set free.
-func (m *machine) sentOn(i int32, x int) bool {
-	s := m.e[x].find(tcpstate.CloseWait)
-	if s == nil || s.rec < 0 || m.recs[i].span() == 0 {
-		return false
-	}
-	first := m.firstCover(s.rec, i, x)
-	return m.recs[first].len == 0 && m.wentOn(first, i, x) && !m.wasIdle(s.rec, first, x)
-}
-
-// wentOn: up to segment i side x sent data or its FIN right behind segment
-// first, or behind what of that was missed. Even a FIN without data may have
-// waited for the congestion window: Linux 6.18 sends none while that is full,
-// older ones did.
-func (m *machine) wentOn(first, i int32, x int) bool {
-	f := &m.recs[first]
+// paused: what side x sent next after segment first, by i, was the next that it
+// sent at all, and it did not send that at once: it had nothing waiting that what
+// drew segment first would have set free. Even a FIN without data may have waited
+// for the congestion window: Linux 6.18 sends none while that is full, older ones
+// did.
+func (m *machine) paused(first, i int32, x int) bool {
 	for n := first + 1; n <= i; n++ {
-		r := &m.recs[n]
-		if r.at-f.at > m.late(x) {
-			return false
-		}
-		if m.own(n, x) && m.marks[n].kind == fresh && r.span() > 0 && seqnum.LessEq(f.end(), r.seq) {
-			return true
+		if m.own(n, x) {
+			return m.nextID(n, x) && sentWellAfter(&m.recs[first], &m.recs[n], m.snd[x].tick(), m.late(x), m.rto(x))
 		}
 	}
 	return false
 }
 
-// idleAfter: side x had nothing to send when it got the ACK j: by i it sent
-// something only after its turn, and had sent nothing that the tap missed. An
-// echo older than j was sent before j came, however late it passed.
+// sentWellAfter: segment r was sent more than late after segment o of the same
+// sender, however long either was held up on its way: by its timestamps, of which
+// no more than one a millisecond goes by (RFC 7323 section 5.4) where none shorter
+// was seen, else because it would have sent again meanwhile.
+func sentWellAfter(o, r *rec, tick, late, rto int64) bool {
+	if ms := int64(time.Millisecond); o.bits&r.bits&recTS != 0 && tick > ms*3/4 {
+		return int64(int32(r.tsval-o.tsval))*ms > late
+	}
+	return r.at-o.at > surelyAgain(rto)
+}
+
+// idleAfter: side x had nothing to send when it got the ACK j: by i it had sent a
+// pure ACK that shows that j had come, and then paused.
 func (m *machine) idleAfter(j, i int32, x int) bool {
 	for n := j + 1; n <= i; n++ {
-		r, k := &m.recs[n], &m.marks[n]
+		r := &m.recs[n]
 		if !m.own(n, x) {
 			continue
 		}
-		if r.at-m.recs[j].at > m.late(x) && r.echoes(&m.recs[j]) && (r.pureACK() && r.seq == k.prevEnd || k.kind == fresh && m.nextID(n, x)) {
+		if r.pureACK() && r.seq == m.marks[n].prevEnd && (m.echoesLater(n, j) || m.echoesFrom(n, j, m.recs[j].ack)) && m.paused(n, i, x) {
 			return true
 		}
 		if r.span() > 0 {
@@ -258,6 +269,28 @@ func (m *machine) idleAfter(j, i int32, x int) bool {
 		}
 	}
 	return false
+}
+
+// echoesLater: segment i echoes something newer than segment a of its peer.
+func (m *machine) echoesLater(i, a int32) bool {
+	r, o := &m.recs[i], &m.recs[a]
+	return r.bits&o.bits&recTS != 0 && r.flags&FlagACK != 0 && seqnum.Less(o.tsval, r.tsecr) && m.plausibleEcho(r)
+}
+
+// echoesFrom: the echo of segment i is that of segment a of its peer, or of one of
+// the same tick that acknowledges all below end as well (rule 23): none that does
+// not passed the tap since, nor did the capture miss one just before a.
+func (m *machine) echoesFrom(i, a int32, end uint32) bool {
+	r, o, k := &m.recs[i], &m.recs[a], &m.marks[a]
+	if r.bits&o.bits&recTS == 0 || r.flags&FlagACK == 0 || r.tsecr != o.tsval || !m.plausibleEcho(r) || !k.tsNew || k.idStep > 1 {
+		return false
+	}
+	for j := a + 1; j < i; j++ {
+		if q := &m.recs[j]; m.own(j, o.side()) && q.bits&recTS != 0 && q.tsval == o.tsval && !m.acks(j, end) {
+			return false
+		}
+	}
+	return true
 }
 
 // nextID: by its IP-IDs side x sent nothing up to segment i that the tap missed.
@@ -286,24 +319,20 @@ func (m *machine) provesFinWait2(i int32, s *mstep) bool {
 			return false // that may have come first, refuted or not: CLOSING
 		}
 	}
-	a := &m.recs[s.rec]
-	if r.bits&a.bits&recTS == 0 || !m.marks[s.rec].tsNew || r.flags&FlagACK == 0 {
-		return false
-	}
-	for j := s.rec + 1; j < i; j++ { // one of the same tick that it had overtaken
-		if o := &m.recs[j]; m.own(j, 1-r.side()) && o.bits&recTS != 0 && o.tsval == a.tsval && !m.acks(j, m.snd[r.side()].fin+1) {
-			return false
-		}
-	}
 	// A FIN that the capture lacks may have come first as well.
-	return r.tsecr == a.tsval && !m.gapBefore(s.rec, 1-r.side())
+	return m.echoesFrom(i, s.rec, m.snd[r.side()].fin+1) && !m.gapBefore(s.rec, 1-r.side())
 }
 
 // gapBefore: up to segment i side x was seen to send something that begins past
-// its known end: the capture lacks what came before it.
+// its known end, or as its first past what its peer had acknowledged: the capture
+// lacks what came before it.
 func (m *machine) gapBefore(i int32, x int) bool {
 	for j := range i + 1 {
-		if k := &m.marks[j]; m.own(j, x) && k.hadEnd && m.recs[j].flags&FlagRST == 0 && seqnum.Less(k.prevEnd, m.recs[j].seq) {
+		k := &m.marks[j]
+		if !m.own(j, x) || m.recs[j].flags&FlagRST != 0 {
+			continue
+		}
+		if seq := m.recs[j].seq; k.hadEnd && seqnum.Less(k.prevEnd, seq) || !k.hadEnd && k.hasPeer && seqnum.Less(k.peerAck, seq) {
 			return true
 		}
 	}
@@ -320,8 +349,7 @@ func (m *machine) mayBeClosing(i int32, x int, s *mstep) bool {
 	if f := m.e[x].find(tcpstate.FinWait2); f != nil && f.ev == Confirmed {
 		return false
 	}
-	r, a := &m.recs[i], &m.recs[s.rec]
-	return r.bits&a.bits&recTS == 0 || !m.marks[s.rec].tsNew || r.tsecr != a.tsval
+	return !m.echoesFrom(i, s.rec, m.snd[x].fin+1)
 }
 
 // provesTimeWait: it answers a later copy of the peer's FIN, having answered

@@ -40,7 +40,7 @@ type connLinks struct {
 
 // connSide is what routing and the log need of one side.
 type connSide struct {
-	iss, end uint32
+	iss, end uint32 // until a SYN is seen, iss is what it would be had its first segment been seen
 	ts       uint32 // its last TSval
 	bits     uint8
 	ttl, tag uint8 // of its last rec
@@ -161,6 +161,9 @@ func (c *conn) follow(r *rec) {
 	if r.flags&FlagRST != 0 {
 		d.bits |= csRST
 		return
+	}
+	if d.bits&csEnd == 0 {
+		d.iss = r.seq - 1
 	}
 	if d.opens(r) {
 		d.iss = r.seq

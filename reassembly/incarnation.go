@@ -50,6 +50,9 @@ func (t *Tracker) routeSYN(i uint32, s *arrival, x int) {
 		case o.bits&csISS != 0 && o.bits&csSYN == 0 && c.packets <= 2:
 			t.log(i, s, x, 0) // the SYN-ACK overtook the SYN
 			return
+		case d.bits&csEnd != 0 && d.iss == s.rec.seq:
+			t.log(i, s, x, 0) // all that it sent overtook its SYN
+			return
 		case d.bits&csEnd != 0 && c.packets <= 3 && o.bits&csEnd == 0 && seqnum.Size(s.rec.seq+1, d.end) < 1<<16:
 			t.log(i, s, x, 0) // data overtook the SYN
 			return

@@ -160,25 +160,18 @@ func (m *machine) unmissAcked(i int32, x int) bool {
 }
 
 // mayAckFIN: the last byte that segment i acknowledges may have been a FIN: the
-// capture has no start of the peer's numbers, and neither the byte nor that it
-// was acknowledged from the first on.
+// capture has neither the start of the peer's numbers nor that byte.
 func (m *machine) mayAckFIN(i int32, x int) bool {
-	r := &m.recs[i]
 	if m.snd[1-x].hasISS {
 		return false
 	}
-	first := m.dropped == 0
+	ack := m.recs[i].ack
 	for j := range i {
-		switch o := &m.recs[j]; {
-		case m.own(j, 1-x) && o.flags&FlagRST == 0 && seqnum.Less(o.seq, r.ack) && seqnum.LessEq(r.ack, o.seq+o.len):
+		if o := &m.recs[j]; m.own(j, 1-x) && o.flags&FlagRST == 0 && seqnum.Less(o.seq, ack) && seqnum.LessEq(ack, o.seq+o.len) {
 			return false
-		case m.own(j, x) && first && o.flags&(FlagACK|FlagSYN) == FlagACK && o.ack == r.ack:
-			return false
-		case m.own(j, x) && o.flags&FlagACK != 0:
-			first = false
 		}
 	}
-	return !first
+	return true
 }
 
 // sendMissedFIN: side x sent a FIN that the tap did not see before segment i.

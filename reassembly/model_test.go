@@ -122,6 +122,8 @@ var regressions = []struct {
 	{1882618541052854, "the first data that is seen is a second copy"},
 	{1882619463469654, "an echo of the ACK's tick was that of a segment it had overtaken"},
 	{1882619463030383, "a SYN-ACK answers the SYN that the capture lacks, not the SYN-ACK: that is no round trip"},
+	{1882624844051813, "an ACK that was held up behind the tap set data free late: no sign of an idle sender"},
+	{1882624844400134, "a FIN that was held up before the tap is not sent late"},
 	{1882614313091607, "a FIN guessed in one direction"},
 }
 

@@ -51,11 +51,11 @@ func (m *machine) sendRST(i int32, x int) {
 }
 
 // refusedSYN: reset i has the form in which a host without a socket answers a
-// SYN, and its sender has sent a SYN or SYN-ACK of another number since
-// (RFC 9293 section 3.10.7.1; an abort's reset has SEQ = SND.NXT).
+// SYN, and its sender has sent segments of other numbers since (RFC 9293 section
+// 3.10.7.1; an abort's reset has SEQ = SND.NXT).
 func (m *machine) refusedSYN(i int32, x int) bool {
-	r, s, p := &m.recs[i], &m.snd[x], &m.snd[1-x]
-	return r.seq == 0 && s.hasISS && m.marks[i].prevEnd != 0 && p.hasISS && r.ack == p.iss+1+m.synData(1-x)
+	r, k, p := &m.recs[i], &m.marks[i], &m.snd[1-x]
+	return r.seq == 0 && k.hadEnd && k.prevEnd != 0 && p.hasISS && r.ack == p.iss+1+m.synData(1-x)
 }
 
 func (m *machine) confirmClosed(i int32, x int) {
