@@ -44,7 +44,7 @@ func packages(t *testing.T) map[string][]listed {
 	t.Helper()
 	all := map[string][]listed{}
 	for _, b := range builds {
-		cmd := exec.Command("go", append(append([]string{"list", "-e", "-json=ImportPath,Dir,Imports,GoFiles,CgoFiles"}, b.args...), "./...")...)
+		cmd := exec.Command("go", append(append([]string{"list", "-e", "-pgo=off", "-json=ImportPath,Dir,Imports,GoFiles,CgoFiles"}, b.args...), "./...")...)
 		cmd.Dir = ".."
 		cmd.Env = append(os.Environ(), b.env...)
 		out, err := cmd.Output()
