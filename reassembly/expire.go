@@ -2,7 +2,6 @@ package reassembly
 
 import (
 	"cmp"
-	"math/bits"
 	"slices"
 )
 
@@ -114,45 +113,6 @@ func (t *Tracker) whyExpired(c *conn) string {
 	return "idle timeout"
 }
 
-// evict makes room when the table is full: the sixteenth that has been silent
-// for the longest goes, in the order of its silence.
-func (t *Tracker) evict(keep uint32) {
-	var silent [64 * silenceParts]uint32
-	n := 0
-	for i := uint32(1); i <= t.used; i++ {
-		if c := t.conn(i); c.used() && i != keep {
-			silent[silence(t.now-c.last)]++
-			n++
-		}
-	}
-	going, least := max(1, n/16), len(silent)
-	for found := 0; found < going && least > 0; {
-		least--
-		found += int(silent[least])
-	}
-	list := t.expired[:0]
-	for i := uint32(1); i <= t.used; i++ {
-		if c := t.conn(i); c.used() && i != keep && silence(t.now-c.last) >= least {
-			list = append(list, dueConn{at: c.last, id: c.id, i: i})
-		}
-	}
-	oldestFirst(list)
-	t.retireAll(list[:min(len(list), going)], func(*dueConn) (int64, string) { return t.now, evictedFull })
-	t.expired = list
-}
-
-// silence is the place of a time of so many ns in a scale that has silenceParts
-// parts for each doubling: longer ones never stand below shorter ones.
-func silence(ns int64) int {
-	log := bits.Len64(uint64(max(ns, 0)) | silenceParts)
-	return (log-silenceBits-1)*silenceParts + int(uint64(max(ns, 0))>>(log-silenceBits-1))
-}
-
-const (
-	silenceBits  = 6
-	silenceParts = 1 << silenceBits
-)
-
 const evictedFull = "table full"
 
 // retire tells connection i, whose key has this hash, and takes it out of the
@@ -185,7 +145,9 @@ func (t *Tracker) emit(i uint32, at int64, why string) {
 		t.workers.add(t, t.leaving(i, at, why))
 	case t.o.Emit != nil:
 		r := t.leaving(i, at, why)
-		t.o.Emit(t.teller.tell(&r))
+		l := t.teller.tell(&r)
+		l.Note = t.changes.noteOf(i, r.c.id)
+		t.o.Emit(l)
 	}
 }
 

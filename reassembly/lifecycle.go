@@ -264,5 +264,9 @@ type Lifecycle struct {
 	Completeness           uint8 // Wireshark's tcp.completeness bits
 	CommunityID            string
 
+	// Note is for the receiver of Tracker.Changed: what it leaves here stands here
+	// when the connection is told again, by Changed or Options.Emit. 0 at first.
+	Note uint16
+
 	reusable bool // a cleanTeller made it: no one else has the memory of its slices
 }

@@ -22,8 +22,17 @@ type changes struct {
 
 type changeState struct {
 	id     uint32
-	marked bool  // it is in the list
-	due    int64 // the bucket of the wheel that counts for it, s; 0: none
+	note   uint16 // Lifecycle.Note
+	marked bool   // it is in the list
+	due    int64  // the bucket of the wheel that counts for it, s; 0: none
+}
+
+// noteOf is what the receiver of Changed left for connection i.
+func (g *changes) noteOf(i, id uint32) uint16 {
+	if int(i) < len(g.known) && g.known[i].id == id {
+		return g.known[i].note
+	}
+	return 0
 }
 
 const (
@@ -95,7 +104,9 @@ func (t *Tracker) Changed(most int, tell func(*Lifecycle)) (more bool) {
 			l.Endpoints[x].Withdrawn = slices.Clone(l.Endpoints[x].Withdrawn)
 		}
 		t.lookAgain(i, st, l)
+		l.Note = st.note
 		tell(l)
+		st.note = l.Note
 	}
 	if g.told < len(g.list) {
 		return true

@@ -131,3 +131,26 @@ func TestLossesAreBoundedWhileLive(t *testing.T) {
 		}
 	}
 }
+
+// TestNote: what the receiver of Changed leaves with a connection comes back with
+// it and with no other one.
+func TestNote(t *testing.T) {
+	base := 1000 * liveSecond
+	var last []uint16
+	k := NewTracker(Options{Live: true, Emit: func(l *Lifecycle) { last = append(last, l.Note) }})
+	for n, want := range []uint16{0, 1, 2} {
+		k.Add(liveSegment(uint64(n)+1, base+int64(n), true, FlagSYN, 100, 0))
+		k.Changed(0, func(l *Lifecycle) {
+			if l.Note != want {
+				t.Errorf("%d, not %d", l.Note, want)
+			}
+			l.Note++
+		})
+	}
+	k.Advance(base + 1000*liveSecond) // it leaves, and its place is free
+	k.Add(liveSegment(4, base+1001*liveSecond, true, FlagSYN, 900, 0))
+	k.Close()
+	if len(last) != 2 || last[0] != 3 || last[1] != 0 {
+		t.Errorf("%v when they retired, not [3 0]", last)
+	}
+}

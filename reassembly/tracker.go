@@ -35,7 +35,7 @@ type Tracker struct {
 	o       Options
 	table   *table
 	wheel   wheel
-	expired []dueConn // in one second of the wheel
+	expired []dueConn // in one second of the wheel, or in one eviction
 	conns   chunks[conn]
 	used    uint32 // conns ever handed out
 	free    []uint32
@@ -52,12 +52,13 @@ type Tracker struct {
 	long      []*long              // of connections too long for a plain log; 0 is none
 	longFree  []uint32
 
-	teller  teller
-	workers *workers // nil: retired connections are told at once
-	streams streams
-	changes changes
-	fetched uint64
-	one     arrival // of Add
+	teller    teller
+	workers   *workers // nil: retired connections are told at once
+	silentest silentest
+	streams   streams
+	changes   changes
+	fetched   uint64
+	one       arrival // of Add
 
 	crossing Crossing // of the segment that is being added
 }
@@ -151,6 +152,7 @@ func (t *Tracker) open(s *arrival, old uint32) uint32 {
 	if t.live >= t.o.MaxConnections {
 		t.evict(old)
 	}
+	t.silentest.opened(s.rec.at)
 	var i uint32
 	if n := len(t.free); n > 0 {
 		i = t.free[n-1]

@@ -1,10 +1,7 @@
 package reassembly
 
 import (
-	"cmp"
 	"fmt"
-	"math/rand/v2"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -188,56 +185,6 @@ func TestEviction(t *testing.T) {
 		if int(p) != i {
 			t.Fatalf("connection %d went %dth", p, i)
 		}
-	}
-}
-
-// TestEvictionGoesBySilence: whatever came when, a sixteenth goes, and nothing that
-// stays was silent for longer than what went; ties go by age.
-func TestEvictionGoesBySilence(t *testing.T) {
-	r := rand.New(rand.NewPCG(9, 16))
-	for _, spread := range []int64{1, 300, 1e6, 3e9, 4e15} {
-		const most = 320
-		type opened struct {
-			last int64
-			port uint16
-		}
-		var all, want []opened
-		var went []uint16
-		tr := NewTracker(Options{MaxConnections: most, IdleTimeout: 1 << 62, HalfOpenTimeout: 1 << 62, Emit: func(l *Lifecycle) { went = append(went, l.Client.Port()) }})
-		var k talk
-		for p := range uint16(most + 1) {
-			k.segment(0, p, true, FlagSYN, 0, 0, 0)
-			s := k.out[p]
-			s.Time += r.Int64N(spread)
-			if p < most {
-				all = append(all, opened{s.Time, p})
-			} else {
-				s.Time += spread
-			}
-			tr.Add(&s)
-		}
-		want = slices.Clone(all)
-		slices.SortStableFunc(want, func(a, b opened) int { return cmp.Compare(a.last, b.last) })
-		if len(went) != most/16 {
-			t.Fatalf("spread %d ns: %d went", spread, len(went))
-		}
-		for i, p := range went {
-			if want[i].port != p {
-				t.Fatalf("spread %d ns: %d went as number %d, not %d", spread, p, i, want[i].port)
-			}
-		}
-	}
-}
-
-// TestSilence: the scale never falls, and tells times apart within a few percent.
-func TestSilence(t *testing.T) {
-	before := silence(-1)
-	for ns := int64(1); ns > 0; ns += ns/200 + 1 {
-		now := silence(ns)
-		if now < before || now >= 64*silenceParts || ns > 64 && silence(ns+ns/32) == now {
-			t.Fatalf("%d ns: %d after %d", ns, now, before)
-		}
-		before = now
 	}
 }
 

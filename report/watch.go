@@ -9,8 +9,9 @@ import (
 )
 
 // This file finds out what there is to tell of living connections: it holds each
-// Lifecycle against what was told of that connection before. Its memory is a few
-// words for each connection in the table.
+// Lifecycle against what was told of that connection before. Most of what it
+// remembers of a connection goes with it as its Note; only steps and findings are
+// kept here.
 
 // Watch follows living connections. Fill in the fields before the first call.
 // It is not safe for use by several goroutines.
@@ -27,8 +28,7 @@ type Watch struct {
 
 	Counts Counts
 
-	known   map[uint64]watched
-	details map[uint64]*watchedDetails // of those of known that have any
+	details map[uint64]*watchedDetails // of the connections that have any
 	empty   watchedDetails             // for a connection that has none so far
 	builder Builder
 	event   Event // used again, as what follows
@@ -38,11 +38,37 @@ type Watch struct {
 	close   Close
 }
 
-// watched is what was told of one connection. It holds no pointer: of a million
-// connections most have no details, and the collector need not look at them.
+// watched is what was told of one connection, but for details that most have not.
 type watched struct {
 	seen, opened, closed, detailed bool
 	state                          [2]tcpstate.State
+}
+
+const (
+	noteSeen = 1 << iota
+	noteOpened
+	noteClosed
+	noteDetailed
+	noteState // of the first side; the second's is noteBits further
+	noteBits  = 4
+)
+
+const _ = uint(1<<noteBits - tcpstate.NumStates) // they fit
+
+// watchedBefore reads what was left as a Lifecycle's Note.
+func watchedBefore(note uint16) watched {
+	return watched{note&noteSeen != 0, note&noteOpened != 0, note&noteClosed != 0, note&noteDetailed != 0,
+		[2]tcpstate.State{tcpstate.State(note / noteState & (1<<noteBits - 1)), tcpstate.State(note / noteState >> noteBits)}}
+}
+
+func (k *watched) note() uint16 {
+	note := noteState * (uint16(k.state[0]) | uint16(k.state[1])<<noteBits)
+	for i, b := range [...]bool{k.seen, k.opened, k.closed, k.detailed} {
+		if b {
+			note |= 1 << i
+		}
+	}
+	return note
 }
 
 type watchedDetails struct {
@@ -75,7 +101,7 @@ type watchedFinding struct {
 	gone   bool
 }
 
-// Changed takes a connection as it stands now. It keeps nothing of l.
+// Changed takes a connection as it stands now. It leaves l a Note and keeps nothing of it.
 func (w *Watch) Changed(l *reassembly.Lifecycle) {
 	k, d := w.take(l, false)
 	if d == &w.empty && d.any() {
@@ -83,7 +109,7 @@ func (w *Watch) Changed(l *reassembly.Lifecycle) {
 		w.details[l.ID] = &watchedDetails{d.steps, d.findings, d.seenLast, d.folded}
 		w.empty = watchedDetails{}
 	}
-	w.known[l.ID] = k
+	l.Note = k.note()
 }
 
 // Retired takes a connection for the last time. It keeps nothing of l.
@@ -92,7 +118,6 @@ func (w *Watch) Retired(l *reassembly.Lifecycle) {
 	for side := range l.Endpoints {
 		w.move(l, side, k.state[side], false)
 	}
-	delete(w.known, l.ID)
 	if k.detailed {
 		delete(w.details, l.ID)
 	} else {
@@ -104,11 +129,11 @@ func (w *Watch) Retired(l *reassembly.Lifecycle) {
 }
 
 func (w *Watch) take(l *reassembly.Lifecycle, last bool) (k watched, d *watchedDetails) {
-	if w.known == nil {
-		w.known, w.details = map[uint64]watched{}, map[uint64]*watchedDetails{}
+	if w.details == nil {
+		w.details = map[uint64]*watchedDetails{}
 		w.Counts.Holders, w.Counts.Findings = map[netip.Addr]int64{}, map[string]uint64{}
 	}
-	k = w.known[l.ID]
+	k = watchedBefore(l.Note)
 	if d = &w.empty; k.detailed {
 		d = w.details[l.ID]
 	}

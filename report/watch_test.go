@@ -35,9 +35,12 @@ func watchAll(t *testing.T, steps bool, looks ...*reassembly.Lifecycle) (kinds [
 			t.Errorf("not one plain line: %q", line)
 		}
 	}}
+	var note uint16
 	for i, l := range looks {
+		l.Note = note
 		if i < len(looks)-1 {
 			w.Changed(l)
+			note = l.Note
 		} else {
 			w.Retired(l)
 		}
@@ -84,8 +87,8 @@ func TestWatchTellsOnce(t *testing.T) {
 	if opens != 1 || closes != 1 || findings != above || above == 0 {
 		t.Errorf("%d opens, %d closes, %d findings of %d: %v", opens, closes, findings, above, kinds)
 	}
-	if len(w.known) != 0 || len(w.Counts.Holders) != 0 {
-		t.Errorf("a connection that retired is remembered: %v %v", w.known, w.Counts.Holders)
+	if len(w.details) != 0 || len(w.Counts.Holders) != 0 {
+		t.Errorf("a connection that retired is remembered: %v %v", w.details, w.Counts.Holders)
 	}
 	for side := range w.Counts.States {
 		for state, n := range w.Counts.States[side] {
@@ -154,5 +157,19 @@ func TestMostBoundsTheListing(t *testing.T) {
 	}
 	if w.Unlisted() != 2 || strings.Count(out.String(), "\n#") != 1 || !strings.Contains(out.String(), "3 TCP connections") {
 		t.Errorf("%d unlisted:\n%s", w.Unlisted(), out.String())
+	}
+}
+
+// TestWatchNote: what is remembered as a Note comes back whole.
+func TestWatchNote(t *testing.T) {
+	for i := range 1 << noteBits {
+		for client := range tcpstate.State(tcpstate.NumStates) {
+			for server := range tcpstate.State(tcpstate.NumStates) {
+				k := watched{i&1 != 0, i&2 != 0, i&4 != 0, i&8 != 0, [2]tcpstate.State{client, server}}
+				if got := watchedBefore(k.note()); got != k {
+					t.Fatalf("%+v came back as %+v", k, got)
+				}
+			}
+		}
 	}
 }
