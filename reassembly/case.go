@@ -167,6 +167,7 @@ type Loss struct {
 	Flags      uint8    // FlagSYN, FlagFIN and so on of what was sent again
 	LastACK    bool     // Side was in LAST-ACK
 	Unseen     bool     // the capture lacks the copy: Copy is the segment before which it is missing
+	ByIDs      bool     // only missing IP-IDs show what was lost
 	Where      Where
 	Between    Between // Where is OnPath
 	Confidence Confidence
@@ -258,7 +259,7 @@ func (c *Case) Losses() []Loss {
 	for i := range c.m.losses {
 		l := &c.m.losses[i]
 		c.losses = append(c.losses, Loss{Kind: LossKind(l.kind), Side: c.side(l.side), At: l.at, After: l.after, Carriers: l.carriers,
-			Copy: l.copy, Flags: l.flags, LastACK: l.lastACK, Unseen: l.unseen, Where: l.where, Between: l.between, Confidence: l.conf})
+			Copy: l.copy, Flags: l.flags, LastACK: l.lastACK, Unseen: l.unseen, ByIDs: l.byIDs, Where: l.where, Between: l.between, Confidence: l.conf})
 	}
 	return c.losses
 }

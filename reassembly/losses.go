@@ -63,6 +63,15 @@ func (m *machine) placeLosses(i int32, x int, dsack bool) {
 	covered := func(l *loss) bool {
 		return l.unplaced() && l.side != x && seqnum.LessEq(m.recs[l.copyRec].end(), r.ack)
 	}
+	if m.acksUnseen(i, x) {
+		for n := range open {
+			if l := &open[n]; covered(l) && l.flags&FlagSYN == 0 {
+				l.kind, l.byIDs, l.where, l.conf = lostUnseenACK, true, BeforeTap, Likely
+				l.carriers = append(l.carriers, r.pkt)
+				l.lastACK = l.flags&FlagFIN != 0 && m.firstFINCovered(l.side)
+			}
+		}
+	}
 	var c *rec // the newest copy: if even that was no duplicate, none had come
 	for n := range open {
 		if l := &open[n]; covered(l) {
@@ -126,6 +135,9 @@ func (m *machine) firstFINCovered(x int) bool {
 
 // noteLate: copy i crossed the ACK of what it repeats: nothing was lost.
 func (m *machine) noteLate(i int32, x int) {
+	if m.ackUnseen(i, x) {
+		return
+	}
 	r := &m.recs[i]
 	m.tell(loss{kind: lateACK, side: x, at: r.at, copy: r.pkt, flags: r.flags, subject: -1, where: NoWhere, conf: Likely})
 }

@@ -205,6 +205,7 @@ type loss struct {
 	copyRec  int32    // the copy, likewise
 	settled  bool     // the copy was acknowledged
 	unseen   bool     // the capture lacks the copy: copy is the segment before which it is missing
+	byIDs    bool     // only missing IP-IDs show what was lost
 	where    Where
 	between  Between
 	conf     Confidence

@@ -162,6 +162,10 @@ func checkACKLostBefore(c *reassembly.Case) []reassembly.Finding {
 				return fmt.Sprintf("What the %s sent in %s had arrived, as the echo in %s shows, but no ACK was seen before that, and IP-IDs are missing before %s: the ACK was lost before the tap, and so was the copy that its loss brought about.",
 					l.Side, pkt(l.Carriers[0]), pkt(l.Carriers[1]), pkt(l.Copy))
 			}
+			if l.ByIDs {
+				return fmt.Sprintf("The %s sent again (%s) what %s had brought %s before without an ACK being seen; IP-IDs are missing before %s, as many as there were ACKs to send: those were lost before the tap.",
+					l.Side, pkt(l.Copy), pkt(l.Carriers[0]), span(l.After), pkt(l.Carriers[len(l.Carriers)-1]))
+			}
 			return fmt.Sprintf("The %s sent again (%s) what %s had brought %s before without an ACK being seen; %s shows that the first copy had arrived, so its ACK was lost before the tap.",
 				l.Side, pkt(l.Copy), pkt(l.Carriers[0]), span(l.After), pkt(l.Carriers[len(l.Carriers)-1]))
 		})
