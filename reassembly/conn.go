@@ -69,7 +69,7 @@ const (
 	csFIN
 	csRST
 	csSYN // sent a SYN without ACK
-	csACK // sent an ACK without SYN: it had a SYN-ACK, or sent one
+	csACK // sent an ACK without SYN, as one does that had a SYN-ACK or sent one, or data
 
 	csLone   // of side 0: its SYN is all there is, and in no log
 	csLoneTS // and has timestamps
@@ -179,7 +179,9 @@ func (c *conn) follow(r *rec) {
 	if r.flags&FlagFIN != 0 {
 		d.bits |= csFIN
 	}
-	if r.flags&(FlagSYN|FlagACK) == FlagACK {
+	// A bare ACK in answer to a SYN opens nothing: in SYN-SENT it is dropped or
+	// refused (RFC 9293 section 3.10.7.3), and the SYN is sent again.
+	if r.flags&(FlagSYN|FlagACK) == FlagACK && (d.bits&csISS != 0 || r.len > 0) {
 		d.bits |= csACK
 	}
 }

@@ -127,6 +127,17 @@ func TestTimeouts(t *testing.T) {
 				k.segment(ms, 1, false, FlagSYN|FlagACK, 0, 1, 0)
 			}
 		}, DefaultHalfOpenTimeout, CloseTimeout, "half-open timeout"},
+		"half-open, a bare ACK to each SYN": {func(k *talk) {
+			for range 3 {
+				k.segment(time.Second, 1, true, FlagSYN, 0, 0, 0)
+				k.segment(ms, 1, false, FlagACK, 77, 88, 0)
+			}
+		}, DefaultHalfOpenTimeout, CloseTimeout, "half-open timeout"},
+		"idle, the SYN-ACK missed": {func(k *talk) {
+			k.segment(ms, 1, true, FlagSYN, 0, 0, 0)
+			k.segment(ms, 1, true, FlagACK, 1, 1, 0)
+			k.segment(ms, 1, true, FlagACK, 1, 1, 10)
+		}, DefaultIdleTimeout, CloseTimeout, "idle timeout"},
 		"idle":        {func(k *talk) { k.open(1) }, DefaultIdleTimeout, CloseTimeout, "idle timeout"},
 		"half-closed": {func(k *talk) { k.open(1); k.segment(ms, 1, true, FlagFIN|FlagACK, 1, 1, 0) }, DefaultHalfClosedTimeout, CloseTimeout, "half-closed timeout"},
 		"closed":      {func(k *talk) { k.open(1); k.close(1, 1, 1) }, 2 * DefaultMSL, CloseFourWay, ""},
