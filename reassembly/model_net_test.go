@@ -21,7 +21,8 @@ const (
 // params are what a seed chooses; all of it is printed when a case fails.
 type params struct {
 	Seed  uint64
-	Level int // index of levels
+	Harsh bool
+	Level int // index of modelLevels(Harsh)
 
 	// Faults, by sender (0: client) and half of the path as the packet meets
 	// them (0: before the tap).

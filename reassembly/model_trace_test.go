@@ -13,7 +13,11 @@ import (
 // what was told.
 func (s *sim) trace(lives []*reassembly.Lifecycle) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d (FINWAIT_MODEL_SEED=%d replays it alone)\n%+v\n", s.p.Seed, s.p.Seed, *s.p)
+	again := ""
+	if s.p.Harsh {
+		again = "FINWAIT_MODEL_HARSH=1 "
+	}
+	fmt.Fprintf(&b, "seed %d (%sFINWAIT_MODEL_SEED=%d replays it alone)\n%+v\n", s.p.Seed, again, s.p.Seed, *s.p)
 	b.WriteString("frame     sent ms    at tap\n")
 	for _, k := range s.packets {
 		s.tracePacket(&b, k)
