@@ -252,11 +252,16 @@ func (l *logs) adopt(c *conn) {
 // unpack appends the recs of c's log to recs, and sets the options that it has.
 // b is memory for it to use, and what it gives back may serve again.
 func (v *logView) unpack(c *conn, recs []rec, opts *[2]synOptions, b []byte) ([]rec, []byte) {
-	if c.lone() {
-		r, o := c.loneSYN()
-		opts[0] = o
-		return append(recs, r), b
+	if !c.lone() {
+		return v.decode(c, recs, opts, b)
 	}
+	r, o := c.loneSYN()
+	opts[0] = o
+	return append(recs, r), b
+}
+
+// decode is unpack of a log that is one.
+func (v *logView) decode(c *conn, recs []rec, opts *[2]synOptions, b []byte) ([]rec, []byte) {
 	b = v.bytes(c, b[:0])
 	n := len(b)
 	b = append(b, 0, 0, 0, 0, 0, 0, 0, 0)
