@@ -72,7 +72,8 @@ root, or 'setcap cap_net_raw,cap_net_admin+ep' on the program. Ctrl-C is its
 ordinary end, with exit status 0; a second one ends it at once. When the
 interface goes away the report is given all the same, with exit status 3. When
 --write cannot write, as on a full disk, the capture goes on, which is said at
-once; packets that were not kept are counted, and the exit status is 4.
+once; packets that were not kept are counted, and the exit status is 4. FILE may
+be a named pipe: what nobody reads in time is left out and counted too.
 
 Events are told of every connection; --only, --conn and --top choose what the
 report at the end lists. Lines while it runs need --format text or ndjson.`,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -32,7 +33,7 @@ func (r *liveRun) finish(out *output) error {
 	r.tracker.Changed(0, r.changed)
 	r.tracker.Close()
 	if r.packets != nil {
-		if r.keeping = r.packets.close(); r.keeping == nil {
+		if r.keeping = r.packets.close(cmp.Or(r.drain, pipePatience)); r.keeping == nil {
 			r.keeping = r.packets.queue.failure()
 		}
 	}

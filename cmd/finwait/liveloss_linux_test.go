@@ -24,7 +24,7 @@ import (
 // -10 before it, not real time: among threads of real time each runs for a tenth of a
 // second, longer than the buffer lasts at the highest rates. More than a million
 // handshakes within a minute fill the table (--max-connections), and each one more
-// has another told and evicted, which costs ten times what its packets do.
+// has another told and evicted, which costs more than its packets do.
 func TestLossBesideTcpdump(t *testing.T) {
 	rounds, err := strconv.Atoi(os.Getenv("FINWAIT_LOSS"))
 	if err != nil {

@@ -35,8 +35,6 @@ func (r *liveRun) run() error {
 		return err
 	}
 	r.form = form.Format
-	r.stop = listen()
-	defer r.stop.close()
 	if r.in, err = r.open(o); err != nil {
 		return err
 	}
@@ -53,6 +51,9 @@ func (r *liveRun) run() error {
 	}
 	defer out.abort()
 	defer r.writer.Abort()
+	// Not before: who waits for the reader of a named pipe is to be ended by a signal.
+	r.stop = listen()
+	defer r.stop.close()
 	if err := r.openViews(); err != nil {
 		return err
 	}

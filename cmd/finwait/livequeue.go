@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"sync/atomic"
+	"time"
 )
 
 // This file keeps a live capture from waiting for whoever takes its output: a
@@ -29,7 +30,8 @@ type queue struct {
 	waiting  atomic.Int64
 	limit    int64 // bytes that may wait
 	now      parcel
-	patient  bool // nothing is left out any more
+	patient  bool         // nothing is left out any more
+	handed   atomic.Int64 // lines or packets handed over and not yet written
 	lostOnes atomic.Uint64
 	failed   atomic.Pointer[error]
 }
@@ -45,6 +47,7 @@ func newQueue(limit int, write func(parcel) error) *queue {
 				q.failed.Store(&err)
 				q.lostOnes.Add(p.items)
 			}
+			q.handed.Add(-int64(p.items))
 			q.waiting.Add(-int64(len(p.data)))
 			select {
 			case q.spare <- p.data[:0]:
@@ -82,18 +85,21 @@ func (q *queue) flush() {
 	}
 	if q.patient {
 		q.waiting.Add(int64(len(q.now.data)))
+		q.handed.Add(int64(q.now.items))
 		q.parcels <- q.now
 		q.renew()
 		return
 	}
 	if n := int64(len(q.now.data)); q.waiting.Load()+n <= q.limit {
 		q.waiting.Add(n)
+		q.handed.Add(int64(q.now.items))
 		select {
 		case q.parcels <- q.now:
 			q.renew()
 			return
 		default: // many small ones wait
 			q.waiting.Add(-n)
+			q.handed.Add(-int64(q.now.items))
 		}
 	}
 	if len(q.now.data) >= queuePending {
@@ -131,4 +137,28 @@ func (q *queue) close() {
 	q.flush()
 	close(q.parcels)
 	<-q.done
+}
+
+// closeWithin is close where the rest may never be written: what is not written
+// after so long is lost. It reports whether all that was tried in time; if not,
+// the goroutine is left to itself.
+func (q *queue) closeWithin(d time.Duration) bool {
+	limit := time.After(d)
+	if len(q.now.data) > 0 {
+		q.handed.Add(int64(q.now.items))
+		select {
+		case q.parcels <- q.now:
+		case <-limit:
+			q.lostOnes.Add(uint64(max(q.handed.Load(), 0)))
+			return false
+		}
+	}
+	close(q.parcels)
+	select {
+	case <-q.done:
+		return true
+	case <-limit:
+		q.lostOnes.Add(uint64(max(q.handed.Load(), 0)))
+		return false
+	}
 }

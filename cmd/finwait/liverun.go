@@ -79,7 +79,7 @@ type liveRun struct {
 	ended   error           // of the capture
 	begun   time.Time       // wall clock
 	stopped time.Time       // when it was noticed that the capture is to end
-	drain   time.Duration   // how long what passed before that is waited for, 0: drainMost
+	drain   time.Duration   // how long the end waits for what passed before it, and for a reader, 0: drainMost, pipePatience
 	unkept  bool            // it was said that packets are not kept
 	keeping error           // why they were not, if a file could not be written
 	next    int64           // trace time of the next tick

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -37,6 +38,7 @@ type packetFiles struct {
 	every  time.Duration
 	size   int64
 	keep   int
+	pipe   bool // a named pipe: it is opened when somebody reads it
 
 	f       *os.File
 	written int64
@@ -47,8 +49,8 @@ type packetFiles struct {
 
 const packetQueue = 16 << 20 // bytes that wait for the disk
 
-// newPacketLog begins the first file at once, so that a bad path is told then. No
-// connection is silent for longer than idle.
+// newPacketLog begins the first file at once, so that a bad path is told then; but
+// a named pipe may have no reader yet. No connection is silent for longer than idle.
 func newPacketLog(o *liveFlags, in packetSource, idle time.Duration) (*packetLog, error) {
 	files := &packetFiles{path: o.write, every: o.rotateEvery, size: o.rotateSize, keep: o.keep}
 	p := &packetLog{files: files}
@@ -61,7 +63,9 @@ func newPacketLog(o *liveFlags, in packetSource, idle time.Duration) (*packetLog
 		return nil, err
 	}
 	files.header = bytes.Clone(p.block.Bytes())
-	if err := files.open(); err != nil {
+	if info, err := os.Stat(files.path); err == nil && info.Mode()&os.ModeNamedPipe != 0 && !files.rotates() {
+		files.pipe = true
+	} else if err := files.open(); err != nil {
 		return nil, usagef("--write %s: cannot write there: %v", o.write, err)
 	}
 	p.queue = newQueue(packetQueue, files.write)
@@ -107,9 +111,20 @@ func (p *packetLog) retired(l *reassembly.Lifecycle) {
 	}
 }
 
-// close writes what is left.
-func (p *packetLog) close() error {
-	p.queue.close()
+// pipePatience is how long the end waits for the reader of a named pipe.
+const pipePatience = 5 * time.Second
+
+var errPipeUnread = errors.New("it is a pipe, and nobody read it in time")
+
+// close writes what is left; for the reader of a named pipe it waits so long.
+func (p *packetLog) close(patience time.Duration) error {
+	if p.files.pipe {
+		if !p.queue.closeWithin(patience) {
+			return errPipeUnread
+		}
+	} else {
+		p.queue.close()
+	}
 	if p.files.f == nil {
 		return nil
 	}
@@ -143,9 +158,13 @@ func (w *packetFiles) write(p parcel) error {
 		}
 		n := w.fits(p.data)
 		if _, err := w.f.Write(p.data[:n]); err != nil {
-			// Half a block would make the rest of the file unreadable. What is no
-			// regular file cannot be cut, and has no rest.
-			if w.f.Truncate(w.written) == nil {
+			// Half a block would make the rest of the file unreadable. A device cannot
+			// be cut, and has no rest.
+			switch {
+			case w.pipe: // its reader went away: the next one wants it from the beginning
+				_ = w.f.Close()
+				w.f = nil
+			case w.f.Truncate(w.written) == nil:
 				_, _ = w.f.Seek(w.written, io.SeekStart) // it fails only for what is no regular file
 			}
 			return err
