@@ -78,8 +78,8 @@ type watchedDetails struct {
 	folded   []reassembly.Finding // whose packets the log holds no more
 }
 
-func (d *watchedDetails) any() bool {
-	return len(d.steps)+len(d.findings)+len(d.seenLast)+len(d.folded) > 0
+func (k *watchedDetails) any() bool {
+	return len(k.steps)+len(k.findings)+len(k.seenLast)+len(k.folded) > 0
 }
 
 // foldedMost is how many findings of one connection outlive its log.
