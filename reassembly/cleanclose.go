@@ -122,6 +122,8 @@ func (t *cleanTeller) fewOut(x int) bool {
 	had, before, out, acks := t.side[x].iss+1, t.side[x].iss+1, 0, 0
 	for j := range t.fin {
 		switch o := &t.recs[j]; {
+		case o.side() == x && o.len > 0:
+			acks = 0
 		case o.side() == x || o.flags&FlagSYN != 0 || !seqnum.Less(had, o.ack):
 		case o.len > 0:
 			had, before, acks = o.ack, o.ack, 0

@@ -190,7 +190,10 @@ func (m *machine) sentOnce(i int32, x int) bool {
 	for j := range i + 1 {
 		r, k := &m.recs[j], &m.marks[j]
 		own := m.own(j, x)
-		if k.kind == retransmission && (own || r.flags&FlagSYN != 0) || own && r.len > 0 && k.idStep != 1 && r.at-last >= leastRTO {
+		if k.kind == retransmission && (own || r.flags&FlagSYN != 0) {
+			return false
+		}
+		if own && r.len > 0 && (k.idStep != 1 && r.at-last >= leastRTO || k.hadEnd && seqnum.Less(r.seq, k.prevEnd)) {
 			return false
 		}
 		if own {
@@ -206,11 +209,14 @@ const manyACKs = 3
 
 // fewOut: before its segment first side x had one segment out at most, even if no
 // more reached it than the ACKs that came with bytes that it has; or many more
-// passed, of which each would have set free what was waiting.
+// passed since its last bytes, of which each would have set free what was waiting.
 func (m *machine) fewOut(fin, first int32, x int) bool {
 	had, out, acks := m.snd[x].iss+1, 0, 0
 	for j := range fin {
 		o := &m.recs[j]
+		if m.own(j, x) && o.len > 0 {
+			acks = 0
+		}
 		if !m.own(j, 1-x) || o.flags&(FlagACK|FlagSYN|FlagRST) != FlagACK || m.marks[j].recv == notReceived || !seqnum.Less(had, o.ack) {
 			continue
 		}

@@ -131,6 +131,7 @@ var regressions = []struct {
 	{1882619463030383, false, "a SYN-ACK answers the SYN that the capture lacks, not the SYN-ACK: that is no round trip"},
 	{1882624844051813, false, "an ACK that was held up behind the tap set data free late: no sign of an idle sender"},
 	{1882624844400134, false, "a FIN that was held up before the tap is not sent late"},
+	{1882627661406444, false, "many ACKs before a flight of which the only ACK was lost"},
 	{1882625143836715, true, "behind the ACK of the FIN a FIN was lost before the tap: that silence was no pause"},
 	{1882625144416580, true, "the same after data that was sent again"},
 	{1882625143888776, true, "the echo was that of an ACK of the same tick that the capture missed"},
