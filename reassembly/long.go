@@ -1,9 +1,6 @@
 package reassembly
 
-import (
-	"slices"
-	"sync"
-)
+import "sync"
 
 // This file: connections too long for a plain log. A machine of their own takes
 // their log bit by bit and forgets what is old. Where there are workers, they
@@ -14,16 +11,14 @@ type long struct {
 	m       machine
 	packets uint64 // of the connection's own
 	given   uint32 // pieces of the log handed out; the Tracker's alone
+	room    int    // segments until it forgets the oldest, likewise
 
 	mu    sync.Mutex
 	more  *sync.Cond
 	taken uint32 // pieces that the machine has taken
 }
 
-const (
-	longPiece    = 1024 // bytes of a long connection's log go to its machine at a time
-	machinesKept = 64   // free machines that keep their memory
-)
+const machinesKept = 64 // free machines that keep their memory
 
 func newLong() *long {
 	g := new(long)
@@ -46,7 +41,7 @@ func (t *Tracker) lengthen(i uint32, c *conn) {
 	}
 	t.linksOf(i).long = n
 	g := t.long[n]
-	g.packets, g.given, g.taken = uint64(c.packets), 0, 0
+	g.packets, g.given, g.taken, g.room = uint64(c.packets), 0, 0, t.o.forgets()
 	t.digest(c, g)
 }
 
@@ -93,35 +88,56 @@ func (g *long) await(pieces uint32) {
 	g.mu.Unlock()
 }
 
-// takePiece has the machine of a long connection take a piece of its log.
+// takePiece has the machine of a long connection take a piece of its log. Only
+// meanwhile does it have room for more than what it remembers: of ten thousand
+// long connections nearly all wait for their next piece.
 func (t *teller) takePiece(r *leaving) {
-	g := r.long
+	g, m := r.long, &r.long.m
 	g.await(r.turn)
 	t.gather(&r.c, r.logs)
+	recs, marks := m.recs, m.marks
 	if r.turn == 0 {
-		// It will hold so many before it forgets some.
-		g.m.recs = slices.Grow(g.m.recs[:0], 2*t.o.LogLimit)
-		g.m.marks = slices.Grow(g.m.marks[:0], 2*t.o.LogLimit)
-		t.feed(&g.m, &r.c)
+		m.recs, m.marks = t.recs, t.marks
+		t.feed(m, &r.c)
+		m.forget()
 	} else {
+		m.recs, m.marks = append(t.recs[:0], recs...), append(t.marks[:0], marks...)
 		for x := range t.opts {
 			if t.opts[x] != (synOptions{}) {
-				g.m.opts[x] = t.opts[x]
+				m.opts[x] = t.opts[x]
 			}
 		}
 		for i := range t.scratch {
-			g.m.take(&t.scratch[i])
+			m.take(&t.scratch[i])
 		}
 	}
+	t.recs, t.marks = m.recs, m.marks
+	m.recs, m.marks = fit(recs, m.recs), fit(marks, m.marks)
 	g.mu.Lock()
 	g.taken++
 	g.mu.Unlock()
 	g.more.Broadcast()
 }
 
+// fit copies s into old, if that is neither too small nor far too large for it.
+func fit[T any](old, s []T) []T {
+	if cap(old) < len(s) || cap(old) > 4*len(s) {
+		old = make([]T, 0, len(s))
+	}
+	return append(old[:0], s...)
+}
+
+// forgets is how many segments a machine folds into its base at a time.
+func (o *Options) forgets() int { return 2*o.LogLimit - max(machineKeep, o.LogLimit/4) }
+
 // take is add for a connection of any length.
 func (m *machine) take(r *rec) {
 	m.add(r)
+	m.forget()
+}
+
+// forget folds the oldest segments into the base if there are too many.
+func (m *machine) forget() {
 	if len(m.recs) >= 2*m.o.LogLimit {
 		m.trim()
 	}

@@ -148,3 +148,27 @@ func TestLongTold(t *testing.T) {
 		t.Errorf("want -, got +:\n%s", diff)
 	}
 }
+
+// TestLongHoldsWhatItRemembers: between two pieces of its log the machine of a
+// long connection holds what it remembers, not the room that a piece needs.
+func TestLongHoldsWhatItRemembers(t *testing.T) {
+	k := talk{now: 1e18}
+	k.open(0)
+	tr := NewTracker(Options{})
+	for n := range uint32(3000) {
+		k.segment(ms, 0, n%2 == 0, FlagACK|FlagPSH, 1+n/2*100, 1+(n+1)/2*100, 100)
+	}
+	for i := range k.out {
+		tr.Add(&k.out[i])
+		if len(tr.long) < 2 {
+			continue
+		}
+		m := &tr.long[1].m
+		if n := cap(m.recs) + cap(m.marks); n > 4*machineKeep || len(m.recs) < machineKeep {
+			t.Fatalf("after segment %d there is room for %d, of %d", i, n/2, len(m.recs))
+		}
+	}
+	if len(tr.long) < 2 {
+		t.Fatal("no connection became long")
+	}
+}

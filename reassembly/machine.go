@@ -363,7 +363,7 @@ const machineKeep = 64
 
 // trim folds the oldest recs into the base.
 func (m *machine) trim() {
-	n := len(m.recs) - max(machineKeep, m.o.LogLimit/4)
+	n := len(m.recs) - (2*m.o.LogLimit - m.o.forgets())
 	if n <= 0 {
 		return
 	}

@@ -42,6 +42,8 @@ type teller struct {
 	scratch []rec         // the log of the connection at hand, in a row
 	opts    [2]synOptions // in it
 	bytes   []byte        // of it
+	recs    []rec         // of the long connection at hand, with room for a piece of its log
+	marks   []mark        // likewise
 	clean   cleanTeller
 	spare   *Lifecycle // for the next clean connection
 	fetched uint64     // see Tracker.fetch

@@ -207,6 +207,9 @@ func (t *Tracker) log(i uint32, s *arrival, x int, extra uint8) {
 	} else {
 		t.logs.add(c, &r, own, s.opts)
 		t.noteCrossing(s.rec.pkt)
+		if g != nil {
+			g.room--
+		}
 	}
 	if own {
 		if c.packets == 0 {
@@ -225,9 +228,12 @@ func (t *Tracker) log(i uint32, s *arrival, x int, extra uint8) {
 		t.note(i, s)
 	}
 	switch {
-	case g == nil && (int(c.packets) >= 2*t.o.LogLimit-1 || c.logged >= mostLogged): // before a machine would forget anything
+	case g == nil && (int(c.packets) >= 2*t.o.LogLimit || c.logged >= mostLogged): // a machine forgets something now
 		t.lengthen(i, c)
-	case g != nil && c.logged >= longPiece:
+	case g != nil && (g.room <= 0 || c.logged >= mostLogged):
+		if g.room <= 0 {
+			g.room += t.o.forgets()
+		}
 		t.digest(c, g)
 	}
 }

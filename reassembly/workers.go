@@ -31,13 +31,15 @@ type workers struct {
 // job is a run of retired connections.
 type job struct {
 	list  []leaving
+	bytes int      // of their logs
 	freed []uint32 // blocks of their logs
 	batch any
 	done  chan struct{}
 }
 
 const (
-	jobLen        = 512 // connections a job
+	jobLen        = 512     // connections a job
+	jobBytes      = 1 << 18 // of their logs: twice those of usual connections
 	jobsPerWorker = 6
 )
 
@@ -90,7 +92,7 @@ func (w *workers) emit() {
 // add gives a connection to the workers.
 func (w *workers) add(t *Tracker, r leaving) {
 	w.now.list = append(w.now.list, r)
-	if len(w.now.list) == jobLen {
+	if w.now.bytes += int(r.c.logged); len(w.now.list) == jobLen || w.now.bytes >= jobBytes {
 		w.flush(t)
 	}
 }
@@ -117,7 +119,7 @@ func (j *job) reclaim(t *Tracker) {
 		}
 	}
 	clear(j.list)
-	j.list = j.list[:0]
+	j.list, j.bytes = j.list[:0], 0
 }
 
 // close waits until all is emitted.
