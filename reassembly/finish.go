@@ -45,20 +45,23 @@ func (m *machine) nextSYN(i int32, x int) int32 {
 	return best
 }
 
+// endByNext: side x has left this incarnation for the next, as segment proof shows,
+// unless nothing was seen of it before: then that may be the SYN of this one, which
+// all else overtook.
 func (m *machine) endByNext(x int, cause, proof int32, what string) {
-	e := &m.e[x]
+	e, known := &m.e[x], m.snd[x].hasEnd
 	if e.state == tcpstate.TimeWait {
 		m.expireTimeWait(x, m.recs[cause].at)
 	}
 	if e.state == tcpstate.Closed {
-		if s := e.last(); s.ev.open() {
+		if s := e.last(); known && s.ev.open() {
 			s.ev = Confirmed
 			s.proofs = append(s.proofs, m.recs[proof].pkt)
 		}
 		return
 	}
 	s := m.step(x, tcpstate.Closed, cause, what, Presumed)
-	if s.rec >= 0 && m.recs[proof].flags&FlagSYN != 0 {
+	if known && s.rec >= 0 && m.recs[proof].flags&FlagSYN != 0 {
 		s.ev = Confirmed
 		s.proofs = append(s.proofs, m.recs[proof].pkt)
 	}

@@ -140,6 +140,7 @@ var regressions = []struct {
 	{1882625144158944, true, "a FIN before the capture, acknowledged by all that it shows"},
 	{1882625143734567, true, "a refusal held up; the SYN of its sender since then was missed"},
 	{1882625143933930, true, "a SYN that all of its connection overtook is no next incarnation"},
+	{1882628233981922, true, "the same where nothing else of its sender was seen"},
 	{1882625144196039, true, "the same where the capture begins late"},
 	{1882625144392239, true, "the same where the SYN was sent again"},
 	{1882614313091607, false, "a FIN guessed in one direction"},

@@ -1,7 +1,5 @@
 package reassembly
 
-import "github.com/finwait/finwait/reassembly/seqnum"
-
 // A rec is a segment as a connection remembers it: the bounded log from which
 // histories are built and, when a presumption falls, built again. It holds no
 // pointers and is one cache line long.
@@ -62,12 +60,6 @@ func (r *rec) end() uint32 { return r.seq + r.span() }
 // pureACK reports a segment that takes no sequence space and only acknowledges.
 func (r *rec) pureACK() bool {
 	return r.len == 0 && r.flags&(FlagSYN|FlagFIN|FlagRST|FlagACK) == FlagACK
-}
-
-// echoes: by its timestamp echo r may have been sent when a had come (RFC 7323
-// section 4.3); true where either has none.
-func (r *rec) echoes(a *rec) bool {
-	return r.bits&a.bits&recTS == 0 || !seqnum.Less(r.tsecr, a.tsval)
 }
 
 // fill copies what inference needs of a segment.
