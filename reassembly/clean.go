@@ -84,7 +84,7 @@ type cleanTeller struct {
 	closer       int   // the side that sent the first FIN, -1
 	fin          int32 // that FIN
 	finPrevAck   uint32
-	finSkips     bool  // an IP-ID is missing just before it
+	finSkips     bool  // another may be missing just before it
 	answer       int32 // the first segment after it of the other side: acknowledges it
 	answerEnd    uint32
 	answerNew    bool  // its TSval was new

@@ -12,16 +12,16 @@ func (t *cleanTeller) close(i int32, r *rec, x int, covers, fresh bool, before c
 	switch {
 	case t.closer < 0:
 		if fin {
-			t.closer, t.fin, t.finPrevAck, t.finSkips = x, i, before.ack, before.skips
+			t.closer, t.fin, t.finPrevAck, t.finSkips = x, i, before.ack, before.hides()
 		}
 		return true
 	case t.closer == x:
-		return (t.answer >= 0 || !before.skips) && t.closerGoesOn(i, r, covers)
+		return (t.answer >= 0 || !before.hides()) && t.closerGoesOn(i, r, covers)
 	case !covers || r.len > 0 || t.fin2 >= 0 || !fin && t.answer >= 0:
 		return false // it crossed the FIN, goes on after it, or acknowledges it twice
 	}
 	if t.answer < 0 {
-		t.answer, t.answerEnd, t.answerNew, t.answerNext = i, before.end, fresh && !before.skips, before.idStep == 1
+		t.answer, t.answerEnd, t.answerNew, t.answerNext = i, before.end, fresh && !before.hides(), before.idStep == 1
 	}
 	if t.proofClosing < 0 && (!fin || before.idStep == 1) && !t.blockedAt(i, x) {
 		t.proofClosing = i
@@ -36,6 +36,9 @@ func (t *cleanTeller) close(i int32, r *rec, x int, covers, fresh bool, before c
 	}
 	return true
 }
+
+// hides: the capture may lack an ACK of less that came just before it (machine.echoesFrom).
+func (b *cleanBefore) hides() bool { return b.skips || b.noID && b.acked > 1 }
 
 // closerGoesOn: a segment of the side that closed first, after its FIN.
 func (t *cleanTeller) closerGoesOn(i int32, r *rec, covers bool) bool {

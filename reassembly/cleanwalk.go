@@ -117,7 +117,7 @@ func (t *cleanTeller) segment(i int32) bool {
 	}
 	covers := r.ack == p.end
 	before := cleanBefore{end: s.end, ack: s.ack, at: s.lastAt}
-	t.sample(r, x, p)
+	before.acked = t.sample(r, x, p)
 	if p.waiting && seqnum.Less(p.waitSeq, r.ack) {
 		if r.at-p.waitAt > cleanACKDelay {
 			return false
@@ -133,9 +133,11 @@ func (t *cleanTeller) segment(i int32) bool {
 	}
 	if r.len > 0 {
 		s.dataSegments++
-		s.dataTwice = s.dataTwice || before.idStep != 1 && r.at-before.at >= leastRTO
 	}
-	before.skips = before.idStep > 1
+	if s.dataSegments > 0 && t.answer < 0 && before.idStep != 1 && r.at-before.at >= leastRTO {
+		s.dataTwice = true
+	}
+	before.skips, before.noID = before.idStep > 1, before.idStep == 0
 	if s.idGap {
 		before.idStep = 0 // machine.nextID
 	}
@@ -154,6 +156,8 @@ type cleanBefore struct {
 	at       int64
 	idStep   int32
 	skips    bool // an IP-ID is missing just before it
+	noID     bool // no IP-ID tells whether one is
+	acked    int  // segments that it is the first to acknowledge, eight at most
 }
 
 // segmentRST: a RST with ACK at its sender's SND.NXT, the first end of the
@@ -204,18 +208,20 @@ func (t *cleanTeller) repeats1(i int32, r *rec, s, p *cleanSide) bool {
 
 // sample takes the round trip from a segment of p to r, an ACK of exactly its
 // end (machine.sampleRTT).
-func (t *cleanTeller) sample(r *rec, x int, p *cleanSide) {
+func (t *cleanTeller) sample(r *rec, x int, p *cleanSide) (acked int) {
 	for p.sentN > 0 {
 		q := &p.sent[p.sentAt&7]
 		if !seqnum.LessEq(q.end, r.ack) {
-			return
+			break
 		}
+		acked++
 		if q.end == r.ack {
 			t.samples[x] = append(t.samples[x], r.at-q.at)
 		}
 		p.sentAt++
 		p.sentN--
 	}
+	return acked
 }
 
 // take moves side x on by a segment of it that is no RST, and gives the step of

@@ -186,14 +186,15 @@ func (m *machine) sentOnce(i int32, x int) bool {
 	if s, p := m.snd[x].synRec, m.snd[1-x].synRec; s >= 0 && p >= 0 && m.recs[s].at-m.recs[p].at >= initialRTO {
 		return false // a SYN-ACK before it may have been lost before the tap
 	}
-	last := int64(0)
+	last, data := int64(0), false
 	for j := range i + 1 {
 		r, k := &m.recs[j], &m.marks[j]
 		own := m.own(j, x)
+		data = data || own && r.len > 0
 		if k.kind == retransmission && (own || r.flags&FlagSYN != 0) {
 			return false
 		}
-		if own && r.len > 0 && (k.idStep != 1 && r.at-last >= leastRTO || k.hadEnd && seqnum.Less(r.seq, k.prevEnd)) {
+		if own && (data && k.idStep != 1 && r.at-last >= leastRTO || r.len > 0 && k.hadEnd && seqnum.Less(r.seq, k.prevEnd)) {
 			return false
 		}
 		if own {
@@ -285,10 +286,12 @@ func (m *machine) echoesLater(i, a int32) bool {
 
 // echoesFrom: the echo of segment i is that of segment a of its peer, or of one of
 // the same tick that acknowledges all below end as well (rule 23): none that does
-// not passed the tap since, nor did the capture miss one just before a.
+// not passed the tap since, nor did the capture miss one just before a: without
+// IP-IDs one may always be missing where a acknowledges more than one segment.
 func (m *machine) echoesFrom(i, a int32, end uint32) bool {
 	r, o, k := &m.recs[i], &m.recs[a], &m.marks[a]
-	if r.bits&o.bits&recTS == 0 || r.flags&FlagACK == 0 || r.tsecr != o.tsval || !m.plausibleEcho(r) || !k.tsNew || k.idStep > 1 {
+	if r.bits&o.bits&recTS == 0 || r.flags&FlagACK == 0 || r.tsecr != o.tsval || !m.plausibleEcho(r) || !k.tsNew ||
+		k.idStep > 1 || k.idStep == 0 && m.newlyAcked(a, end) > 1 {
 		return false
 	}
 	for j := a + 1; j < i; j++ {
@@ -297,6 +300,17 @@ func (m *machine) echoesFrom(i, a int32, end uint32) bool {
 		}
 	}
 	return true
+}
+
+// newlyAcked is how many segments below end segment a is the first to acknowledge.
+func (m *machine) newlyAcked(a int32, end uint32) (n int) {
+	k, y := &m.marks[a], 1-m.recs[a].side()
+	for j := range a {
+		if o := &m.recs[j]; m.own(j, y) && o.span() > 0 && o.flags&FlagRST == 0 && seqnum.LessEq(o.end(), end) && (!k.hadAck || seqnum.Less(k.prevAck, o.end())) {
+			n++
+		}
+	}
+	return n
 }
 
 // nextID: by its IP-IDs side x sent nothing up to segment i that the tap missed.
