@@ -149,11 +149,18 @@ func (m *machine) wasIdle(fin, first int32, x int) bool {
 		if !m.own(j, 1-x) || !m.acks(j, end) || m.marks[j].recv == notReceived {
 			continue
 		}
-		if a.span() > 0 && a.flags&FlagSYN == 0 || wait > 0 && m.recs[fin].at-a.at > wait {
+		if m.bringsACK(j) || wait > 0 && m.recs[fin].at-a.at > wait {
 			return true
 		}
 	}
 	return false
+}
+
+// bringsACK: whoever has the bytes of segment j has its ACK as well. That of a copy
+// is dropped with it where the first had come (RFC 9293 section 3.10.7.4).
+func (m *machine) bringsACK(j int32) bool {
+	a := &m.recs[j]
+	return a.span() > 0 && a.flags&FlagSYN == 0 && m.marks[j].kind == fresh
 }
 
 // surelyAgain is how long a sender whose time-out is guessed as rto waits at
@@ -221,7 +228,7 @@ func (m *machine) fewOut(fin, first int32, x int) bool {
 		if !m.own(j, 1-x) || o.flags&(FlagACK|FlagSYN|FlagRST) != FlagACK || m.marks[j].recv == notReceived || !seqnum.Less(had, o.ack) {
 			continue
 		}
-		if o.span() > 0 {
+		if m.bringsACK(j) {
 			had, acks = o.ack, 0
 		} else if k := &m.marks[j]; !k.hadAck || seqnum.Less(k.prevAck, o.ack) {
 			acks++

@@ -143,6 +143,7 @@ var regressions = []struct {
 	{1882628233981922, true, "the same where nothing else of its sender was seen"},
 	{1882625144196039, true, "the same where the capture begins late"},
 	{1882625144392239, true, "the same where the SYN was sent again"},
+	{1882631282904652, false, "the ACK of a copy is dropped with it where the first had come"},
 	{1882629405351271, false, "an echo of the ACK's tick was that of an ACK that the capture missed, without IP-IDs"},
 	{1882629403689468, false, "a copy was lost before the tap, whose time-out left one segment to be out"},
 	{1882614313091607, false, "a FIN guessed in one direction"},
