@@ -319,6 +319,11 @@ const (
 // JudgeRST judges segment i of Segments, a reset, as of when it passed.
 func (c *Case) JudgeRST(i int) RSTVerdict { return RSTVerdict(c.m.marks[i].rst) }
 
+// NewerEcho is the segment by which the receiver of segment i, before that passed,
+// was seen to have got a newer TSval, so that it discards i (RFC 7323 section 5.3);
+// -1 if none was.
+func (c *Case) NewerEcho(i int) int { return int(c.m.newerEcho(int32(i))) }
+
 // remember sums up a connection for the incarnation that follows it.
 func (t *Tracker) remember(i uint32, fromB bool) *Previous {
 	c, m := t.conn(i), &t.teller.m

@@ -185,7 +185,7 @@ func (m *machine) resent(i int32, x int) bool {
 		}
 		m.judge(j, notReceived, i, whyResent)
 		changed = true
-		if m.tooOld(j, x) {
+		if m.newerEcho(j) >= 0 {
 			continue // it came: finding paws-reject
 		}
 		l := loss{kind: lostData, side: x, at: r.at, carriers: []Packet{o.pkt}, copy: r.pkt, flags: o.flags | r.flags&FlagFIN,
@@ -198,21 +198,23 @@ func (m *machine) resent(i int32, x int) bool {
 	return changed
 }
 
-// tooOld: before segment j of side x passed, its receiver had echoed a newer
-// TSval: it takes j for an old duplicate (RFC 7323 section 5.3, R1; Linux lets
-// it be one tick older).
-func (m *machine) tooOld(j int32, x int) bool {
-	o := &m.recs[j]
+// newerEcho is the segment that first had the highest of the echoes by which the
+// receiver of segment j, before that passed, had got a newer TSval; -1 if none did.
+// It takes j for an old duplicate (RFC 7323 section 5.3, R1; Linux lets it be one
+// tick older).
+func (m *machine) newerEcho(j int32) int32 {
+	o, best := &m.recs[j], int32(-1)
 	if o.bits&recTS == 0 {
-		return false
+		return -1
 	}
-	for n := j - 1; n >= 0; n-- {
+	newest := o.tsval + 1
+	for n := range j {
 		a := &m.recs[n]
-		if m.own(n, 1-x) && a.bits&recTS != 0 && a.flags&(FlagACK|FlagRST) == FlagACK && seqnum.Less(o.tsval+1, a.tsecr) && m.plausibleEcho(a) {
-			return true
+		if m.own(n, 1-o.side()) && a.bits&recTS != 0 && a.flags&(FlagACK|FlagRST) == FlagACK && seqnum.Less(newest, a.tsecr) && m.plausibleEcho(a) {
+			best, newest = n, a.tsecr
 		}
 	}
-	return false
+	return best
 }
 
 // unansweredSince: side 1-x sent nothing between j and i.

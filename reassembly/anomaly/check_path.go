@@ -178,9 +178,8 @@ func checkPAWS(c *reassembly.Case) []finding {
 		return nil
 	}
 	segs := c.Segments()
-	var newest, echoed [2]uint32 // by the side whose clock it is
-	var has, hasEcho [2]bool
-	var echo [2]packet
+	var newest [2]uint32
+	var has [2]bool
 	for i := range segs {
 		s := &segs[i]
 		if !s.Own() || !s.HasTS || isRST(s) {
@@ -189,11 +188,11 @@ func checkPAWS(c *reassembly.Case) []finding {
 		if (s.Kind == reassembly.Fresh || s.Kind == reassembly.LateOriginal) && s.End() != s.Seq && has[s.Side] && reassembly.Before(s.TSVal, newest[s.Side]) {
 			f := finding{Side: s.Side, At: s.At, Packets: []packet{s.Packet}, Confidence: reassembly.Likely}
 			k, behind := copyOf(segs, i), newest[s.Side]
-			if hasEcho[s.Side] && reassembly.Before(s.TSVal+1, echoed[s.Side]) && k >= 0 && reassembly.Before(segs[k].PeerAck, s.End()) {
-				behind = echoed[s.Side]
-				f.Packets = append(f.Packets, echo[s.Side], segs[k].Packet)
+			if e := c.NewerEcho(i); e >= 0 && k >= 0 && reassembly.Before(segs[k].PeerAck, s.End()) {
+				behind = segs[e].TSEcr
+				f.Packets = append(f.Packets, segs[e].Packet, segs[k].Packet)
 				f.Detail = fmt.Sprintf("The timestamp of %s is %s older than what its receiver had echoed before (%s); it takes the segment for an old duplicate, and %s sent the bytes again.",
-					pkt(s.Packet), count(int(behind-s.TSVal), "tick"), pkt(echo[s.Side]), pkt(segs[k].Packet))
+					pkt(s.Packet), count(int(behind-s.TSVal), "tick"), pkt(segs[e].Packet), pkt(segs[k].Packet))
 			} else if j := dupACK(c, i); s.Kind == reassembly.Fresh && j >= 0 && k > j {
 				f.Packets = append(f.Packets, segs[j].Packet, segs[k].Packet)
 				f.Detail = fmt.Sprintf("The timestamp of %s is %d below one sent before; %s answered it without acknowledging it, and %s sent its bytes again.",
@@ -206,9 +205,6 @@ func checkPAWS(c *reassembly.Case) []finding {
 		}
 		if !has[s.Side] || reassembly.Before(newest[s.Side], s.TSVal) {
 			newest[s.Side], has[s.Side] = s.TSVal, true
-		}
-		if y := s.Side.Other(); s.Has(reassembly.FlagACK) && has[y] && reassembly.AtOrBefore(s.TSEcr, newest[y]) && (!hasEcho[y] || reassembly.Before(echoed[y], s.TSEcr)) {
-			echoed[y], hasEcho[y], echo[y] = s.TSEcr, true, s.Packet
 		}
 	}
 	return nil
