@@ -47,8 +47,7 @@ func newQueue(limit int, write func(parcel) error) *queue {
 				q.failed.Store(&err)
 				q.lostOnes.Add(p.items)
 			}
-			q.handed.Add(-int64(p.items))
-			q.waiting.Add(-int64(len(p.data)))
+			q.count(&p, -1)
 			select {
 			case q.spare <- p.data[:0]:
 			default:
@@ -84,28 +83,31 @@ func (q *queue) flush() {
 		return
 	}
 	if q.patient {
-		q.waiting.Add(int64(len(q.now.data)))
-		q.handed.Add(int64(q.now.items))
+		q.count(&q.now, 1)
 		q.parcels <- q.now
 		q.renew()
 		return
 	}
-	if n := int64(len(q.now.data)); q.waiting.Load()+n <= q.limit {
-		q.waiting.Add(n)
-		q.handed.Add(int64(q.now.items))
+	if q.waiting.Load()+int64(len(q.now.data)) <= q.limit {
+		q.count(&q.now, 1)
 		select {
 		case q.parcels <- q.now:
 			q.renew()
 			return
 		default: // many small ones wait
-			q.waiting.Add(-n)
-			q.handed.Add(-int64(q.now.items))
+			q.count(&q.now, -1)
 		}
 	}
 	if len(q.now.data) >= queuePending {
 		q.lostOnes.Add(q.now.items)
 		q.now = parcel{data: q.now.data[:0]}
 	}
+}
+
+// count adds a parcel to what is on its way, or with -1 takes it off.
+func (q *queue) count(p *parcel, sign int64) {
+	q.waiting.Add(sign * int64(len(p.data)))
+	q.handed.Add(sign * int64(p.items))
 }
 
 func (q *queue) renew() {
@@ -132,25 +134,21 @@ func (q *queue) failure() error {
 func (q *queue) wait() { q.patient = true }
 
 // close hands over the rest and waits until it is written.
-func (q *queue) close() {
-	q.wait()
-	q.flush()
-	close(q.parcels)
-	<-q.done
-}
+func (q *queue) close() { q.closeBefore(nil) }
 
 // closeWithin is close where the rest may never be written: what is not written
 // after so long is lost. It reports whether all that was tried in time; if not,
 // the goroutine is left to itself.
-func (q *queue) closeWithin(d time.Duration) bool {
-	limit := time.After(d)
+func (q *queue) closeWithin(d time.Duration) bool { return q.closeBefore(time.After(d)) }
+
+func (q *queue) closeBefore(limit <-chan time.Time) bool {
 	if len(q.now.data) > 0 {
-		q.handed.Add(int64(q.now.items))
+		q.count(&q.now, 1)
 		select {
 		case q.parcels <- q.now:
+			q.now = parcel{}
 		case <-limit:
-			q.lostOnes.Add(uint64(max(q.handed.Load(), 0)))
-			return false
+			return q.giveUp()
 		}
 	}
 	close(q.parcels)
@@ -158,7 +156,11 @@ func (q *queue) closeWithin(d time.Duration) bool {
 	case <-q.done:
 		return true
 	case <-limit:
-		q.lostOnes.Add(uint64(max(q.handed.Load(), 0)))
-		return false
+		return q.giveUp()
 	}
+}
+
+func (q *queue) giveUp() bool {
+	q.lostOnes.Add(uint64(max(q.handed.Load(), 0)))
+	return false
 }
