@@ -26,45 +26,32 @@ func checkClean(l *reassembly.Lifecycle, c *reassembly.Clean, words bool) {
 		}
 		found = append(found, f)
 	}
+	tell := func(r *Rule, inWords func() finding) {
+		if words {
+			add(r, inWords())
+		} else {
+			add(r, finding{})
+		}
+	}
 	switch {
-	case l.Open == reassembly.OpenUnanswered && words:
-		add(cleanRules.unanswered, synUnanswered([]packet{l.First}, l.Start, l.Start, c.Now, 0))
-	case l.Open == reassembly.OpenUnanswered && c.Now-l.Start < answerDue: // as synUnanswered says
+	case l.Open == reassembly.OpenUnanswered && !words && c.Now-l.Start < answerDue: // as synUnanswered says
 		add(cleanRules.unanswered, withSeverity(cleanRules.unanswered.ID, Handshake, reassembly.Info, finding{}))
 	case l.Open == reassembly.OpenUnanswered:
-		add(cleanRules.unanswered, finding{})
-	case l.Open == reassembly.OpenRefused && words:
-		add(cleanRules.refused, synRefused(l.First, l.Start, l.Last, l.End, []packet{l.First, l.Last}))
+		tell(cleanRules.unanswered, func() finding { return synUnanswered([]packet{l.First}, l.Start, l.Start, c.Now, 0) })
 	case l.Open == reassembly.OpenRefused:
-		add(cleanRules.refused, finding{})
+		tell(cleanRules.refused, func() finding { return synRefused(l.First, l.Start, l.Last, l.End, []packet{l.First, l.Last}) })
 	}
-	switch {
-	case c.Resetter == reassembly.None:
-	case words: // the RST is the last packet
-		add(cleanRules.exact, rstExact(c.Resetter, l.Last, l.End))
-	default:
-		add(cleanRules.exact, finding{})
+	if c.Resetter != reassembly.None { // the RST is the last packet
+		tell(cleanRules.exact, func() finding { return rstExact(c.Resetter, l.Last, l.End) })
+		if l.Open != reassembly.OpenHalf {
+			tell(cleanRules.abortive, func() finding { return abortiveClose(c.Resetter, l.Last, l.End, c.Unacked) })
+		}
 	}
-	switch {
-	case c.Resetter == reassembly.None || l.Open == reassembly.OpenHalf:
-	case words:
-		add(cleanRules.abortive, abortiveClose(c.Resetter, l.Last, l.End, c.Unacked))
-	default:
-		add(cleanRules.abortive, finding{})
+	if fin := serverClosed(l); fin != nil {
+		tell(cleanRules.serverFirst, func() finding { return serverClosesFirst(fin) })
 	}
-	switch fin := serverClosed(l); {
-	case fin == nil:
-	case words:
-		add(cleanRules.serverFirst, serverClosesFirst(fin))
-	default:
-		add(cleanRules.serverFirst, finding{})
-	}
-	switch {
-	case !c.Ended || c.Holder == reassembly.None:
-	case words:
-		add(cleanRules.censored, censoredTimeWait(l, c.Holder, c.TimeWait.Begin, c.TimeWait.TwoMSL))
-	default:
-		add(cleanRules.censored, finding{})
+	if c.Ended && c.Holder != reassembly.None {
+		tell(cleanRules.censored, func() finding { return censoredTimeWait(l, c.Holder, c.TimeWait.Begin, c.TimeWait.TwoMSL) })
 	}
 	for _, side := range sides {
 		if o := &c.Oversize[side]; o.Packet != 0 {
