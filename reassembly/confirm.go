@@ -211,8 +211,8 @@ func (m *machine) sentOnce(i int32, x int) bool {
 	return true
 }
 
-// ACKs of what was out that cannot all be lost: as many as duplicates take for a
-// loss (RFC 5681 section 3.2).
+// manyACKs is how many ACKs of what was out cannot all be lost: as many as the
+// duplicates that are taken for a loss (RFC 5681 section 3.2).
 const manyACKs = 3
 
 // fewOut: before its segment first side x had one segment out at most, even if no

@@ -99,7 +99,7 @@ func (t *teller) takePiece(r *leaving) {
 	if r.turn == 0 {
 		m.recs, m.marks = t.recs, t.marks
 		t.feed(m, &r.c)
-		m.forget()
+		m.trim()
 	} else {
 		m.recs, m.marks = append(t.recs[:0], recs...), append(t.marks[:0], marks...)
 		for x := range t.opts {
@@ -127,18 +127,8 @@ func fit[T any](old, s []T) []T {
 	return append(old[:0], s...)
 }
 
-// forgets is how many segments a machine folds into its base at a time.
-func (o *Options) forgets() int { return 2*o.LogLimit - max(machineKeep, o.LogLimit/4) }
-
 // take is add for a connection of any length.
 func (m *machine) take(r *rec) {
 	m.add(r)
-	m.forget()
-}
-
-// forget folds the oldest segments into the base if there are too many.
-func (m *machine) forget() {
-	if len(m.recs) >= 2*m.o.LogLimit {
-		m.trim()
-	}
+	m.trim()
 }

@@ -68,7 +68,7 @@ func (m *machine) placeLosses(i int32, x int, dsack bool) {
 			if l := &open[n]; covered(l) && l.flags&FlagSYN == 0 {
 				l.kind, l.byIDs, l.where, l.conf = lostUnseenACK, true, BeforeTap, Likely
 				l.carriers = append(l.carriers, r.pkt)
-				l.lastACK = l.flags&FlagFIN != 0 && m.firstFINCovered(l.side)
+				l.lastACK = m.inLastACK(l.flags, l.side)
 			}
 		}
 	}
@@ -111,7 +111,7 @@ func (m *machine) tellLostACKs(i int32, x int, lost []int32) {
 			l.where, l.between, l.conf = OnPath, m.between(first), m.lossConfidence(first)
 		}
 	}
-	l.lastACK = r.flags&FlagFIN != 0 && m.firstFINCovered(x)
+	l.lastACK = m.inLastACK(r.flags, x)
 	l.after = r.at - m.recs[first].at
 	m.tell(l)
 }
@@ -126,11 +126,11 @@ func (m *machine) tellLate(j int32) {
 	}
 }
 
-// firstFINCovered: side x's first FIN acknowledged the peer's: it was in
-// LAST-ACK (rule 25).
-func (m *machine) firstFINCovered(x int) bool {
+// inLastACK: what was sent again, with these flags, is side x's FIN, whose first
+// copy acknowledged the peer's: it was in LAST-ACK (rule 25).
+func (m *machine) inLastACK(flags uint8, x int) bool {
 	s, p := &m.snd[x], &m.snd[1-x]
-	return s.hasFIN && p.hasFIN && (m.e[x].find(tcpstate.LastAck) != nil)
+	return flags&FlagFIN != 0 && s.hasFIN && p.hasFIN && m.e[x].find(tcpstate.LastAck) != nil
 }
 
 // noteLate: copy i crossed the ACK of what it repeats: nothing was lost.
@@ -182,7 +182,7 @@ func (m *machine) burstHeldUp(a, i int32, x int) bool {
 func (m *machine) noteProven(j, by, n int32, x int, byDSACK bool) {
 	s, c, a, y := &m.recs[j], &m.recs[by], &m.recs[n], 1-x
 	l := loss{kind: lostUnseenACK, side: x, at: c.at, after: c.at - s.at, copy: c.pkt, carriers: []Packet{s.pkt, a.pkt}, flags: s.flags, subject: j, where: BeforeTap, conf: Likely}
-	l.lastACK = s.flags&FlagFIN != 0 && m.firstFINCovered(x)
+	l.lastACK = m.inLastACK(s.flags, x)
 	gap := m.gapSince(j, n, y)
 	none := m.allSeen(j, n, y)
 	switch {

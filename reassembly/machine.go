@@ -361,12 +361,15 @@ func (m *machine) tellWithdrawn(x int, old []mstep, by int32) {
 // the others are folded into the base and can be judged no more.
 const machineKeep = 64
 
-// trim folds the oldest recs into the base.
+// forgets is how many segments a machine folds into its base at a time.
+func (o *Options) forgets() int { return 2*o.LogLimit - max(machineKeep, o.LogLimit/4) }
+
+// trim folds the oldest recs into the base if there are too many.
 func (m *machine) trim() {
-	n := len(m.recs) - (2*m.o.LogLimit - m.o.forgets())
-	if n <= 0 {
+	if len(m.recs) < 2*m.o.LogLimit {
 		return
 	}
+	n := len(m.recs) - 2*m.o.LogLimit + m.o.forgets()
 	// Build the base by applying the recs to go with their marks as they stand.
 	saved := m.e
 	for x := range 2 {

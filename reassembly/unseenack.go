@@ -48,7 +48,7 @@ func (m *machine) ackUnseen(i int32, x int) bool {
 			}
 			o := &m.recs[first]
 			m.tell(loss{kind: lostUnseenACK, side: x, at: r.at, after: r.at - o.at, copy: r.pkt, carriers: []Packet{o.pkt, m.recs[q].pkt},
-				flags: o.flags, subject: first, byIDs: true, where: BeforeTap, conf: Likely, lastACK: o.flags&FlagFIN != 0 && m.firstFINCovered(x)})
+				flags: o.flags, subject: first, byIDs: true, where: BeforeTap, conf: Likely, lastACK: m.inLastACK(o.flags, x)})
 			return true
 		}
 	}

@@ -79,7 +79,7 @@ func (m *machine) copyUnseen(q int32, x int) bool {
 	m.judge(a, notReceived, q, whyUnseenCopy)
 	f := &m.recs[sent]
 	m.tell(loss{kind: lostACK, side: x, at: r.at, after: r.at - m.recs[a].at, carriers: []Packet{m.recs[a].pkt}, copy: r.pkt, flags: f.flags,
-		subject: -1, where: AfterTap, conf: Likely, unseen: true, lastACK: f.flags&FlagFIN != 0 && m.firstFINCovered(x)})
+		subject: -1, where: AfterTap, conf: Likely, unseen: true, lastACK: m.inLastACK(f.flags, x)})
 	return true
 }
 

@@ -196,6 +196,10 @@ func (r *Writer) Close(trace Trace) error {
 	return r.err
 }
 
+// Unlisted is how many connections were counted but not kept for the listing,
+// since there were more than Options.Most.
+func (r *Writer) Unlisted() uint64 { return r.unlisted }
+
 // Abort gives back what the Writer holds, without writing more.
 func (r *Writer) Abort() {
 	if r.sorted != nil {

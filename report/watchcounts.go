@@ -55,7 +55,3 @@ type Sample struct {
 	Down     bool    // the interface is down
 	Finished bool
 }
-
-// Unlisted is how many connections were counted but not kept for the listing,
-// since there were more than Options.Most.
-func (r *Writer) Unlisted() uint64 { return r.unlisted }
