@@ -2,6 +2,7 @@ package reassembly
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 )
 
@@ -62,7 +63,13 @@ func (t *Tracker) expire() {
 			return
 		}
 		due = due[:0]
-		for _, i := range b {
+		for n, i := range b {
+			if n%fetchLen == 0 {
+				for _, i := range b[n:min(n+fetchLen, len(b))] {
+					c := t.conn(i)
+					t.fetched += uint64(c.last) + uint64(c.id) // as fetch does
+				}
+			}
 			c := t.conn(i)
 			if !c.used() || c.deadline != uint32(sec) {
 				continue // an entry that was moved, or of a connection before
@@ -83,7 +90,10 @@ func (t *Tracker) expire() {
 
 func oldestFirst(due []dueConn) {
 	slices.SortFunc(due, func(a, b dueConn) int {
-		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.id, b.id))
+		if a.at != b.at {
+			return cmp.Compare(a.at, b.at)
+		}
+		return cmp.Compare(a.id, b.id)
 	})
 }
 
@@ -142,7 +152,7 @@ func (t *Tracker) retire(i uint32, hash uint64, at int64, why string) {
 func (t *Tracker) emit(i uint32, at int64, why string) {
 	switch {
 	case t.workers != nil:
-		t.workers.add(t, t.leaving(i, at, why))
+		t.workers.add(t, t.retired(i, at, why))
 	case t.o.Emit != nil:
 		r := t.leaving(i, at, why)
 		l := t.teller.tell(&r)
@@ -151,8 +161,8 @@ func (t *Tracker) emit(i uint32, at int64, why string) {
 	}
 }
 
-// drop takes connection i out of the slab; its log goes as well, if it is not
-// with a worker.
+// drop takes connection i out of the slab; its log and its place go as well, if
+// they are not with a worker.
 func (t *Tracker) drop(i uint32, withLog bool) {
 	c := t.conn(i)
 	if withLog {
@@ -165,8 +175,10 @@ func (t *Tracker) drop(i uint32, withLog bool) {
 		t.linksFree = append(t.linksFree, c.links)
 		delete(t.previous, i)
 	}
-	*c = conn{}
-	t.free = append(t.free, i)
+	if withLog {
+		c.id = 0
+		t.free = append(t.free, i)
+	}
 	t.live--
 }
 
@@ -174,14 +186,7 @@ func (t *Tracker) drop(i uint32, withLog bool) {
 // it returns, all is emitted.
 func (t *Tracker) Close() {
 	t.over = true
-	left := make([]uint32, 0, t.live)
-	for i := uint32(1); i <= t.used; i++ {
-		if t.conn(i).used() {
-			left = append(left, i)
-		}
-	}
-	slices.SortFunc(left, func(a, b uint32) int { return cmp.Compare(t.conn(a).id, t.conn(b).id) })
-	for _, i := range left {
+	for i := range t.left() {
 		t.emit(i, t.now, "")
 	}
 	if t.workers != nil {
@@ -189,6 +194,35 @@ func (t *Tracker) Close() {
 	}
 	t.teller.count()
 	t.clear()
+}
+
+// left gives the connections in the table, the oldest first. Where no place was
+// used twice they stand so.
+func (t *Tracker) left() iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		sorted, last := true, uint32(0)
+		for i := uint32(1); i <= t.used && sorted; i++ {
+			if c := t.conn(i); c.used() {
+				sorted, last = last < c.id, c.id
+			}
+		}
+		var list []uint64 // the id above the place
+		for i := uint32(1); i <= t.used; i++ {
+			switch c := t.conn(i); {
+			case !c.used():
+			case !sorted:
+				list = append(list, uint64(c.id)<<32|uint64(i))
+			case !yield(i):
+				return
+			}
+		}
+		slices.Sort(list)
+		for _, n := range list {
+			if !yield(uint32(n)) {
+				return
+			}
+		}
+	}
 }
 
 // clear empties the table at once: to take millions out one by one takes as long

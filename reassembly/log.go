@@ -126,10 +126,11 @@ func (v *logView) bytes(c *conn, b []byte) []byte {
 
 // fetch reads one word of each block of the logs of these connections, a block
 // of each after the other: the reads do not depend on each other.
-func (v *logView) fetch(list []leaving) (sum uint64) {
+func (v *logView) fetch(list []retired) (sum uint64) {
 	var at [jobLen]uint32
 	most := 0
 	for i := range list {
+		sum += list[i].c.key.Scope // the connection has two lines
 		at[i] = list[i].c.head
 		most = max(most, int(list[i].c.logged))
 	}

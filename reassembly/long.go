@@ -58,12 +58,13 @@ func (t *Tracker) freeLong(n uint32) {
 
 // digest has g take the log of its connection, which begins a new one.
 func (t *Tracker) digest(c *conn, g *long) {
-	piece := leaving{c: *c, long: g, turn: g.given, logs: t.logs.view(), piece: true}
+	turn := g.given
 	g.given++
 	if t.workers != nil {
-		t.workers.add(t, piece)
+		piece := *c
+		t.workers.add(t, retired{c: &piece, rare: &retiredToo{long: g, turn: turn, piece: true}})
 	} else {
-		t.teller.takePiece(&piece)
+		t.teller.takePiece(&leaving{c: *c, long: g, turn: turn, logs: t.logs.view(), piece: true})
 		t.forgetCrossings(c)
 		t.logs.release(c)
 	}

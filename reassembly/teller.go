@@ -16,7 +16,7 @@ type leaving struct {
 	ended bool      // the trace ends here
 }
 
-// leaving gathers connection i.
+// leaving gathers connection i, to be told at once.
 func (t *Tracker) leaving(i uint32, at int64, why string) leaving {
 	c := t.conn(i)
 	g := t.longOf(c)
@@ -24,12 +24,9 @@ func (t *Tracker) leaving(i uint32, at int64, why string) leaving {
 	if c.links != 0 {
 		r.prev = t.previous[i]
 	}
-	switch {
-	case g != nil && t.workers == nil:
+	if g != nil {
 		t.digest(c, g)
 		r.c.logged = 0
-	case g != nil:
-		r.turn = g.given
 	}
 	return r
 }

@@ -164,7 +164,9 @@ func (t *Tracker) open(s *arrival, old uint32) uint32 {
 	}
 	t.next++
 	t.live++
-	*t.conn(i) = conn{key: s.key, swapped: s.swapped, id: t.next}
+	c := t.conn(i)
+	*c = conn{} // a literal with fields would be built elsewhere and copied
+	c.key, c.swapped, c.id = s.key, s.swapped, t.next
 	if old != 0 {
 		t.linksOf(i).prev = old
 		t.linksOf(i).reuses = t.conn(old).id

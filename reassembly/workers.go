@@ -30,11 +30,59 @@ type workers struct {
 
 // job is a run of retired connections.
 type job struct {
-	list  []leaving
-	bytes int      // of their logs
+	list  []retired
+	logs  logView  // where their logs are
+	bytes int      // of them
 	freed []uint32 // blocks of their logs
 	batch any
 	done  chan struct{}
+}
+
+// retired is a connection that left the table, for a worker to tell. What is in
+// the Tracker's memory stays there until the job is back: a copy of a connection
+// would cost more than all else that the Tracker does for its end.
+type retired struct {
+	c     *conn
+	at    int64       // see leaving
+	why   string      // likewise
+	rare  *retiredToo // what few have, or nil
+	id    uint32      // c has none any more
+	place uint32      // of c in the slab, 0 for a copy
+	ended bool        // see leaving
+}
+
+// retiredToo is what of a leaving few connections have.
+type retiredToo struct {
+	links connLinks
+	long  *long
+	turn  uint32
+	piece bool
+	prev  *Previous
+}
+
+// retired gathers connection i, which is out of use then.
+func (t *Tracker) retired(i uint32, at int64, why string) retired {
+	c := t.conn(i)
+	r := retired{c: c, at: at, why: why, id: c.id, place: i, ended: t.over}
+	c.id = 0
+	if c.links != 0 {
+		r.rare = &retiredToo{links: t.links[c.links], long: t.longOf(c), prev: t.previous[i]}
+		if r.rare.long != nil {
+			r.rare.turn = r.rare.long.given
+		}
+	}
+	return r
+}
+
+// leaving is r as a teller takes it.
+func (r *retired) leaving(l *leaving, logs logView) {
+	l.c, l.at, l.why, l.ended, l.logs = *r.c, r.at, r.why, r.ended, logs
+	l.c.id = r.id
+	if too := r.rare; too != nil {
+		l.links, l.long, l.turn, l.piece, l.prev = too.links, too.long, too.turn, too.piece, too.prev
+	} else {
+		l.links, l.long, l.turn, l.piece, l.prev = connLinks{}, nil, 0, false, nil
+	}
 }
 
 const (
@@ -48,7 +96,7 @@ func newWorkers(t *Tracker) *workers {
 	n := p.Workers*jobsPerWorker + 1
 	w := &workers{p: p, jobs: make(chan *job, n), ordered: make(chan *job, n), idle: make(chan *job, n)}
 	for range n {
-		w.idle <- &job{list: make([]leaving, 0, jobLen), batch: p.Batch(), done: make(chan struct{}, 1)}
+		w.idle <- &job{list: make([]retired, 0, jobLen), batch: p.Batch(), done: make(chan struct{}, 1)}
 	}
 	w.now = <-w.idle
 	for range p.Workers {
@@ -61,20 +109,19 @@ func newWorkers(t *Tracker) *workers {
 func (w *workers) work(t *Tracker) {
 	own := teller{o: &t.o}
 	take := w.p.Worker()
+	var r leaving
 	for j := range w.jobs {
-		if n := len(j.list); n > 0 {
-			own.fetched += j.list[n-1].logs.fetch(j.list)
-		}
+		own.fetched += j.logs.fetch(j.list)
 		for i := range j.list {
-			r := &j.list[i]
+			j.list[i].leaving(&r, j.logs)
 			if r.piece {
-				own.takePiece(r)
+				own.takePiece(&r)
 			} else {
-				l := own.tell(r)
+				l := own.tell(&r)
 				take(l, j.batch)
 				own.recycle(l)
 			}
-			j.freed = r.logs.list(&r.c, j.freed)
+			j.freed = j.logs.list(j.list[i].c, j.freed)
 		}
 		j.done <- struct{}{}
 	}
@@ -90,7 +137,7 @@ func (w *workers) emit() {
 }
 
 // add gives a connection to the workers.
-func (w *workers) add(t *Tracker, r leaving) {
+func (w *workers) add(t *Tracker, r retired) {
 	w.now.list = append(w.now.list, r)
 	if w.now.bytes += int(r.c.logged); len(w.now.list) == jobLen || w.now.bytes >= jobBytes {
 		w.flush(t)
@@ -99,12 +146,13 @@ func (w *workers) add(t *Tracker, r leaving) {
 
 // flush gives the workers what there is.
 func (w *workers) flush(t *Tracker) {
-	w.send()
+	w.send(t)
 	w.now = <-w.idle
 	w.now.reclaim(t)
 }
 
-func (w *workers) send() {
+func (w *workers) send(t *Tracker) {
+	w.now.logs = t.logs.view()
 	w.ordered <- w.now
 	w.jobs <- w.now
 }
@@ -114,8 +162,13 @@ func (j *job) reclaim(t *Tracker) {
 	t.logs.free = append(t.logs.free, j.freed...)
 	j.freed = j.freed[:0]
 	for i := range j.list {
-		if r := &j.list[i]; !r.piece {
-			t.freeLong(r.links.long)
+		r := &j.list[i]
+		if r.place == 0 || t.over {
+			continue
+		}
+		t.free = append(t.free, r.place)
+		if r.rare != nil {
+			t.freeLong(r.rare.links.long)
 		}
 	}
 	clear(j.list)
@@ -124,7 +177,7 @@ func (j *job) reclaim(t *Tracker) {
 
 // close waits until all is emitted.
 func (w *workers) close(t *Tracker) {
-	w.send()
+	w.send(t)
 	close(w.jobs)
 	close(w.ordered)
 	w.ended.Wait()
