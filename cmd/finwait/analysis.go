@@ -155,7 +155,7 @@ func (a *analysis) next() (more bool, err error) {
 }
 
 // batchesAhead is how many batches are on their way between reader and tracker.
-const batchesAhead = 6
+const batchesAhead = 12
 
 // batches gives every packet to t in batches, and closes it: with several
 // workers, one goroutine reads and decodes while another tracks. failed is asked
@@ -193,12 +193,18 @@ func (a *analysis) batches(t *reassembly.Tracker, failed func() error) error {
 			}
 		}
 	}()
+	done := make([]*reassembly.Batch, 0, batchesAhead)
 	for b := range full {
 		if failed() != nil {
 			break
 		}
 		t.AddBatch(b)
-		empty <- b
+		if done = append(done, b); len(done) >= batchesAhead/2 || len(full) == 0 {
+			for _, b := range done { // to wake the reader for one costs as much as for several
+				empty <- b
+			}
+			done = done[:0]
+		}
 	}
 	close(empty)
 	for range full { // the reader ends at its next batch
