@@ -82,7 +82,7 @@ func (t *Tracker) fetch(given []arrival) {
 	}
 	for _, n := range at[:len(given)] {
 		c := t.conn(n)
-		sum += c.key.Scope + uint64(c.tail)
+		sum += c.scope + uint64(c.tail)
 	}
 	if t.logs.used > 0 {
 		for _, n := range at[:len(given)] {

@@ -18,7 +18,7 @@ func (t *cleanTeller) finish(l *Lifecycle, c *conn, o *Options, now int64, ended
 		h[0], h[1], found = l.Endpoints[0].History[:0], l.Endpoints[1].History[:0], l.Findings[:0]
 	}
 	*l = Lifecycle{} // a literal with fields would be built elsewhere and copied
-	l.ID, l.Stream, l.Tunnel = uint64(c.id), uint64(c.stream), c.key.Scope
+	l.ID, l.Stream, l.Tunnel = uint64(c.id), uint64(c.stream), c.scope
 	l.First, l.Last, l.Packets = t.recs[0].pkt, t.recs[len(t.recs)-1].pkt, uint64(c.packets)
 	l.Start, l.End = t.recs[0].at, c.last
 	l.Client, l.Server = c.endpoint(0), c.endpoint(1)

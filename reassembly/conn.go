@@ -1,6 +1,7 @@
 package reassembly
 
 import (
+	"encoding/binary"
 	"net/netip"
 
 	"github.com/finwait/finwait/reassembly/seqnum"
@@ -10,13 +11,17 @@ import (
 // is needed to route the next segment, and where its log is. It holds no
 // pointers and is two cache lines long.
 type conn struct {
-	key     FlowKey
+	ends    [2]uint32 // the last four bytes of the key's A and B
+	ports   [2]uint16 // likewise
+	id      uint32    // 0: the place is free
+	scope   uint64
 	last    int64 // time of its last packet
 	lastPkt Packet
 
-	side [2]connSide
+	hints [2]hints // of IPv6 they hold the other bytes of A and B
+	side  [2]connSide
 
-	id         uint32 // 0: the place is free
+	hash       uint32 // of the key, the half that the table goes by
 	stream     uint32
 	head, tail uint32 // its log: the first block and the last
 	links      uint32 // what few have, 0 if it never had any of it
@@ -28,6 +33,8 @@ type conn struct {
 }
 
 func (c *conn) used() bool { return c.id != 0 }
+
+func (c *conn) v6() bool { return c.side[0].bits&csV6 != 0 }
 
 // connLinks are the neighbouring incarnations of one: by slab index those that
 // are still in the table, by id those that it reuses and is reused by; and of a
@@ -44,6 +51,59 @@ type connSide struct {
 	ts       uint32 // its last TSval
 	bits     uint8
 	ttl, tag uint8 // of its last rec
+}
+
+// hadTS is recTS if the side's last segment had timestamps, else 0.
+func (d *connSide) hadTS() uint8 { return d.bits & csTS / (csTS / recTS) }
+
+// note keeps what the log tells the next segment of the side from.
+func (d *connSide) note(r *rec) {
+	d.ttl, d.tag = r.ttl, r.tag
+	if d.bits &^= csTS; r.bits&recTS != 0 {
+		d.ts = r.tsval
+		d.bits |= csTS
+	}
+}
+
+// hints are what else the log tells the next segment of a side from: there is
+// room for it in IPv4's conns only.
+type hints struct {
+	win, ipid uint16
+	tsecr     uint32
+	len       uint32 // of the last segment that had data
+}
+
+// noIPID is the IP-ID before 0, which is that of IPv6.
+const noIPID = 1<<16 - 1
+
+func (h *hints) note(r *rec) {
+	h.win, h.ipid = r.win, r.ipid
+	if r.bits&recTS != 0 {
+		h.tsecr = r.tsecr
+	}
+	if r.len != 0 {
+		h.len = r.len
+	}
+}
+
+// bare is a conn without anything that has a log like c's.
+func (c *conn) bare() (o conn) {
+	o.side[0].bits = c.side[0].bits & csV6
+	return o
+}
+
+// takeLog gives c the log of another conn and its context, but for what follow
+// and pass keep.
+func (c *conn) takeLog(o *conn) {
+	c.head, c.tail, c.logged = o.head, o.tail, o.logged
+	for x := range c.side {
+		d := &c.side[x]
+		d.ttl, d.tag = o.side[x].ttl, o.side[x].tag
+		d.bits = d.bits&^csTS | o.side[x].bits&csTS
+		if !c.v6() {
+			c.hints[x] = o.hints[x]
+		}
+	}
 }
 
 // opens reports the SYN that tells the side's first sequence number.
@@ -71,8 +131,8 @@ const (
 	csSYN // sent a SYN without ACK
 	csACK // sent an ACK without SYN, as one does that had a SYN-ACK or sent one, or data
 
-	csLone   // of side 0: its SYN is all there is, and in no log
-	csLoneTS // and has timestamps
+	csV6 // of side 0: the connection is IPv6
+	csTS // its last segment had timestamps
 )
 
 // synOptions keeps the options of a SYN or SYN-ACK.
@@ -129,20 +189,70 @@ func (c *conn) sideOf(fromB bool) int {
 	return 0
 }
 
-// endpoint is the address and port of a side.
-func (c *conn) endpoint(x int) netip.AddrPort {
-	if (x == 1) != c.swapped {
-		return addrPort(c.key.B, c.key.BPort, c.key.V6)
+// setKey makes c, which is empty, a connection of key k, which has this hash.
+func (c *conn) setKey(k *FlowKey, hash uint64) {
+	c.scope, c.hash = k.Scope, uint32(hash>>32)
+	c.ports = [2]uint16{k.APort, k.BPort}
+	c.ends = [2]uint32{ipEnd(&k.A), ipEnd(&k.B)}
+	if k.V6 {
+		c.side[0].bits = csV6
+		c.hints[0].setNet(&k.A)
+		c.hints[1].setNet(&k.B)
 	}
-	return addrPort(c.key.A, c.key.APort, c.key.V6)
 }
 
-func (c *conn) port(x int) uint16 {
-	if (x == 1) != c.swapped {
-		return c.key.BPort
-	}
-	return c.key.APort
+// is reports that c is of key k.
+func (c *conn) is(k *FlowKey) bool {
+	return c.ends[0] == ipEnd(&k.A) && c.ends[1] == ipEnd(&k.B) && c.ports[0] == k.APort && c.ports[1] == k.BPort && c.scope == k.Scope && c.sameNets(k)
 }
+
+func (c *conn) sameNets(k *FlowKey) bool {
+	return c.v6() == k.V6 && (!k.V6 || c.ip(0) == k.A && c.ip(1) == k.B)
+}
+
+// ip is A of c's key for 0 and B for 1.
+func (c *conn) ip(i int) (ip IP) {
+	binary.LittleEndian.PutUint32(ip[12:], c.ends[i])
+	if c.v6() {
+		c.hints[i].putNet(&ip)
+	} else {
+		ip[10], ip[11] = 0xff, 0xff
+	}
+	return ip
+}
+
+func ipEnd(ip *IP) uint32 { return binary.LittleEndian.Uint32(ip[12:]) }
+
+// setNet keeps all but the end of an IPv6 address.
+func (h *hints) setNet(ip *IP) {
+	le := binary.LittleEndian
+	h.win, h.ipid, h.tsecr, h.len = le.Uint16(ip[:]), le.Uint16(ip[2:]), le.Uint32(ip[4:]), le.Uint32(ip[8:])
+}
+
+// putNet puts what setNet took.
+func (h *hints) putNet(ip *IP) {
+	le := binary.LittleEndian
+	le.PutUint16(ip[:], h.win)
+	le.PutUint16(ip[2:], h.ipid)
+	le.PutUint32(ip[4:], h.tsecr)
+	le.PutUint32(ip[8:], h.len)
+}
+
+// place is 0 for the side that is the key's A and 1 for B.
+func (c *conn) place(x int) int {
+	if c.swapped {
+		return 1 - x
+	}
+	return x
+}
+
+// endpoint is the address and port of a side.
+func (c *conn) endpoint(x int) netip.AddrPort {
+	i := c.place(x)
+	return addrPort(c.ip(i), c.ports[i], c.v6())
+}
+
+func (c *conn) port(x int) uint16 { return c.ports[c.place(x)] }
 
 // pass counts a packet of the connection's own.
 func (c *conn) pass(r *rec) {

@@ -69,12 +69,8 @@ func (m *machine) endByNext(x int, cause, proof int32, what string) {
 
 // twoMSL is how long TIME-WAIT lasts at side x, ns.
 func (c *conn) twoMSL(o *Options, x int) int64 {
-	ip := c.key.A
-	if (x == 1) != c.swapped {
-		ip = c.key.B
-	}
 	msl := o.MSL
-	if h, ok := o.HostMSL[ip]; ok {
+	if h, ok := o.HostMSL[c.ip(c.place(x))]; ok {
 		msl = h
 	}
 	return 2 * int64(msl)
@@ -182,7 +178,7 @@ func (m *machine) finish(c *conn, links *connLinks, now int64, ended bool) *Life
 		m.delays()
 	}
 	l := &Lifecycle{ID: uint64(c.id), Stream: uint64(c.stream), First: m.firstPkt, Last: c.lastPkt,
-		Start: m.first, End: c.last, Packets: m.packets, Tunnel: c.key.Scope, Reuses: uint64(links.reuses), ReusedBy: uint64(links.reusedBy)}
+		Start: m.first, End: c.last, Packets: m.packets, Tunnel: c.scope, Reuses: uint64(links.reuses), ReusedBy: uint64(links.reusedBy)}
 	cl := m.clientSide(l)
 	l.Client, l.Server = c.endpoint(cl), c.endpoint(1-cl)
 	for x := range 2 {

@@ -27,11 +27,6 @@ func KeyOf(s *Segment, o *Options) (k FlowKey, swapped bool) {
 	return k, swapped
 }
 
-// is reports equal keys. Comparing them as a whole is a call.
-func (k *FlowKey) is(o *FlowKey) bool {
-	return k.APort == o.APort && k.BPort == o.BPort && k.A == o.A && k.B == o.B && k.Scope == o.Scope && k.V6 == o.V6
-}
-
 // isSwapped reports that the lower endpoint of a segment is its destination.
 func isSwapped(s *Segment) bool {
 	a, b := binary.BigEndian.Uint64(s.Src[8:]), binary.BigEndian.Uint64(s.Dst[8:])

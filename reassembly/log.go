@@ -89,8 +89,11 @@ func (l *logs) restart(c *conn) {
 		c.forgetLone()
 	}
 	c.head, c.tail, c.logged = 0, 0, 0
-	for x := range c.side {
-		c.side[x].ttl, c.side[x].tag = 0, 0 // as decoding begins
+	for x := range c.side { // as decoding begins
+		c.side[x].ttl, c.side[x].tag = 0, 0
+		if !c.v6() {
+			c.hints[x] = hints{}
+		}
 	}
 	l.setContext(c)
 }
@@ -130,7 +133,7 @@ func (v *logView) fetch(list []retired) (sum uint64) {
 	var at [jobLen]uint32
 	most := 0
 	for i := range list {
-		sum += list[i].c.key.Scope // the connection has two lines
+		sum += list[i].c.scope // the connection has two lines
 		at[i] = list[i].c.head
 		most = max(most, int(list[i].c.logged))
 	}
@@ -162,6 +165,7 @@ func (r *logReader) number(n int) uint64 {
 // stored in small pieces a processor is slow to load as a large one.
 type logWriter struct {
 	words [entryWords]uint64
+	head  uint64 // what the first two bytes are; k begins behind them
 	n     int    // words that are full
 	last  uint64 // the bytes behind them
 	k     int    // how many these are
@@ -169,7 +173,7 @@ type logWriter struct {
 
 const entryWords = (mostEntry + 7) / 8
 
-// number puts x, which has n bytes, 1 to 8.
+// number puts x, which has n bytes, at most 8.
 func (w *logWriter) number(x uint64, n int) {
 	w.last |= x << (8 * w.k)
 	if w.k += n; w.k >= 8 {
@@ -185,6 +189,7 @@ func (w *logWriter) end() int {
 	if w.k > 0 {
 		w.words[w.n] = w.last
 	}
+	w.words[0] |= w.head
 	return 8*w.n + w.k
 }
 

@@ -29,6 +29,7 @@ func TestLogs(t *testing.T) {
 		c    conn
 		recs []rec
 		opts [2]synOptions
+		key  FlowKey
 	}
 	var all [40]kept
 	var b []byte
@@ -44,13 +45,17 @@ func TestLogs(t *testing.T) {
 		if opts != k.opts {
 			t.Fatalf("options %+v, not %+v", opts, k.opts)
 		}
+		if !k.c.is(&k.key) {
+			t.Fatalf("%+v is not %+v any more", k.c, k.key)
+		}
 	}
 	lone := 0
 	upTo := func(sizes ...uint) uint64 { return r.Uint64() >> (64 - sizes[r.IntN(len(sizes))]) }
 	for range 300_000 {
 		k := &all[r.IntN(len(all))]
-		if len(k.recs) == 0 {
-			k.c.key.V6 = r.IntN(2) == 0
+		if k.c.packets == 0 && k.c.logged == 0 {
+			k.key = someKey(r)
+			k.c.setKey(&k.key, 0)
 		}
 		if len(k.recs) == 100 {
 			check(k)
@@ -67,14 +72,30 @@ func TestLogs(t *testing.T) {
 			one.bits, one.flags, one.len = 0, FlagSYN, 0
 			x, d, p = 0, &k.c.side[0], &k.c.side[1]
 		}
-		if k.c.key.V6 {
+		var h hints
+		if k.c.v6() {
 			one.bits |= recV6
 		} else {
+			h = k.c.hints[x]
 			one.ipid = uint16(r.Uint32())
 		}
-		if r.IntN(2) == 0 {
+		like := r.Uint32() // what is as the log expects it, and what is in the unit that it prefers
+		if like&1 != 0 {
+			one.win = h.win
+		}
+		if like&2 != 0 && !k.c.v6() {
+			one.ipid = h.ipid + 1
+		}
+		if like&4 != 0 && one.len != 0 {
+			one.len = h.len
+		}
+		if like&8 != 0 {
+			one.at = k.c.last + 1000*int64(upTo(1, 8, 9, 16, 17, 24, 25, 32, 33, 50))
+		}
+		if had := d.bits&csTS != 0; had == (like&0x70 != 0) {
 			one.bits |= recTS
-			one.tsval, one.tsecr = d.ts+uint32(upTo(1, 8, 9, 16, 17, 32)), p.ts
+			one.tsval = d.ts + uint32(upTo(1, 8, 9, 16, 17, 32))*(like>>7&1)
+			one.tsecr = [...]uint32{p.ts, h.tsecr, p.ts - uint32(upTo(1, 16, 17)), r.Uint32()}[like>>8&3]
 		}
 		switch r.IntN(12) { // now and then what does not follow from the one before
 		case 0:
@@ -150,5 +171,107 @@ func TestLogs(t *testing.T) {
 	}
 	if lone < 300 {
 		t.Errorf("%d lone SYNs: the test is not what it says", lone)
+	}
+}
+
+func someKey(r *rand.Rand) FlowKey {
+	k := FlowKey{V6: r.IntN(2) == 0, APort: uint16(r.Uint32()), BPort: uint16(r.Uint32()), Scope: r.Uint64() * (r.Uint64() & 1)}
+	for _, ip := range []*IP{&k.A, &k.B} {
+		if !k.V6 {
+			ip[10], ip[11] = 0xff, 0xff
+		}
+		for i := range ip {
+			if k.V6 || i >= 12 {
+				ip[i] = uint8(r.Uint32())
+			}
+		}
+	}
+	return k
+}
+
+// TestConnKey: a conn is of its key and of no other, and tells the endpoints.
+func TestConnKey(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 3))
+	for range 1000 {
+		k := someKey(r)
+		var c conn
+		c.setKey(&k, 0)
+		c.swapped = r.IntN(2) == 0
+		x := c.sideOf(false)
+		if a, b := c.endpoint(x), c.endpoint(1-x); a != addrPort(k.A, k.APort, k.V6) || b != addrPort(k.B, k.BPort, k.V6) || c.port(x) != k.APort {
+			t.Fatalf("%+v: %v and %v", k, a, b)
+		}
+		others := map[string]func(o *FlowKey){
+			"ports": func(o *FlowKey) { o.APort ^= 1 << r.IntN(16) },
+			"port":  func(o *FlowKey) { o.BPort ^= 1 << r.IntN(16) },
+			"A":     func(o *FlowKey) { o.A[15-r.IntN(4)] ^= 1 << r.IntN(8) },
+			"B":     func(o *FlowKey) { o.B[15-r.IntN(4)] ^= 1 << r.IntN(8) },
+			"scope": func(o *FlowKey) { o.Scope ^= 1 << r.IntN(64) },
+			"IP":    func(o *FlowKey) { o.V6 = !o.V6 },
+		}
+		if k.V6 {
+			others["A's network"] = func(o *FlowKey) { o.A[r.IntN(12)] ^= 1 << r.IntN(8) }
+			others["B's network"] = func(o *FlowKey) { o.B[r.IntN(12)] ^= 1 << r.IntN(8) }
+		}
+		for name, change := range others {
+			o := k
+			if change(&o); c.is(&o) || !c.is(&k) {
+				t.Fatalf("%+v is taken for %+v (%s)", k, o, name)
+			}
+		}
+	}
+}
+
+// TestEntryBytes: what the segments of a usual connection take in its log.
+func TestEntryBytes(t *testing.T) {
+	const us = 1000
+	type step struct {
+		what  string
+		bytes [2]int // IPv4, IPv6
+		after int64  // ns since the one before
+		r     rec    // a seq of 0 is the next
+	}
+	for v, v6 := range []bool{false, true} {
+		tr := NewTracker(Options{})
+		key := FlowKey{V6: v6}
+		var c conn
+		c.setKey(&key, 0)
+		id := [2]uint16{40000, 0}
+		for i, s := range []step{
+			{"SYN", [2]int{0, 0}, 1e18, rec{flags: FlagSYN, win: 64240, tsval: 5000, seq: 1e9}},
+			{"SYN-ACK, and the SYN once it needs a log", [2]int{24 + 31, 24 + 29}, 300 * us, rec{flags: FlagSYN | FlagACK, bits: 1, win: 65160, tsval: 77000, seq: 2e9}},
+			{"ACK of the client", [2]int{7, 7}, 30 * us, rec{flags: FlagACK, win: 502, tsval: 5001}},
+			{"request", [2]int{5, 8}, 30 * us, rec{flags: FlagACK | FlagPSH, win: 502, len: 200, tsval: 5001}},
+			{"ACK", [2]int{7, 7}, 200 * us, rec{flags: FlagACK, bits: 1, win: 509, tsval: 77001}},
+			{"response", [2]int{7, 9}, 20 * us, rec{flags: FlagACK, bits: 1, win: 509, len: 1448, tsval: 77002}},
+			{"more of it", [2]int{4, 9}, 10 * us, rec{flags: FlagACK, bits: 1, win: 509, len: 1448, tsval: 77002}},
+			{"in a capture of ns", [2]int{5, 10}, 10*us + 1, rec{flags: FlagACK, bits: 1, win: 509, len: 1448, tsval: 77002}},
+			{"the client's window opens", [2]int{8, 8}, 300 * us, rec{flags: FlagACK, win: 600, tsval: 5003}},
+			{"FIN", [2]int{6, 8}, 300 * us, rec{flags: FlagACK | FlagFIN, bits: 1, win: 509, tsval: 77009}},
+		} {
+			r := s.r
+			x := r.side()
+			d, p := &c.side[x], &c.side[1-x]
+			r.at, r.pkt, r.bits, r.ttl = c.last+s.after, c.lastPkt+1, r.bits|recTS, 64
+			if r.seq == 0 {
+				r.seq = d.end
+			}
+			if i > 0 {
+				r.ack, r.tsecr = p.end, p.ts
+			}
+			if v6 {
+				r.bits |= recV6
+			} else {
+				id[x]++
+				r.ipid = id[x]
+			}
+			before := c.logged
+			tr.logs.add(&c, &r, true, synOptions{})
+			c.pass(&r)
+			c.follow(&r)
+			if n := int(c.logged - before); n != s.bytes[v] {
+				t.Errorf("IPv6 %v: %s takes %d bytes, not %d", v6, s.what, n, s.bytes[v])
+			}
+		}
 	}
 }

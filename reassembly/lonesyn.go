@@ -11,15 +11,14 @@ func (r *rec) isLone() bool {
 	return r.flags == FlagSYN && r.bits&^(recTS|recV6) == 0 && r.len|r.ack|r.tsecr == 0 && r.noSACK()
 }
 
-// lone reports that c is one SYN, which is in no log.
-func (c *conn) lone() bool { return c.side[0].bits&csLone != 0 }
+// lone reports that c is one SYN, which is in no log: all else is.
+func (c *conn) lone() bool { return c.packets == 1 && c.logged == 0 }
 
 // keepLone keeps the first segment of c, as c is before it.
 func (c *conn) keepLone(r *rec, opts synOptions) {
 	d := &c.side[0]
-	d.bits |= csLone
 	if r.bits&recTS != 0 {
-		d.bits |= csLoneTS
+		d.bits |= csTS
 	}
 	d.ts, d.ttl, d.tag = r.tsval, r.ttl, r.tag
 	c.head = uint32(r.win) | uint32(r.ipid)<<16
@@ -30,10 +29,10 @@ func (c *conn) keepLone(r *rec, opts synOptions) {
 func (c *conn) loneSYN() (r rec, opts synOptions) {
 	d := &c.side[0]
 	r = rec{at: c.last, pkt: c.lastPkt, seq: d.iss, tsval: d.ts, win: uint16(c.head), ipid: uint16(c.head >> 16), flags: FlagSYN, ttl: d.ttl, tag: d.tag}
-	if d.bits&csLoneTS != 0 {
+	if d.bits&csTS != 0 {
 		r.bits |= recTS
 	}
-	if c.key.V6 {
+	if c.v6() {
 		r.bits |= recV6
 	}
 	return r, optionsOf(c.side[1].ts)
@@ -43,14 +42,13 @@ func (c *conn) loneSYN() (r rec, opts synOptions) {
 // has of that segment must not have changed before.
 func (l *logs) unfold(c *conn) {
 	r, opts := c.loneSYN()
-	own := conn{key: c.key}
+	own := c.bare()
 	l.append(&own, &r, true, opts)
 	c.forgetLone()
-	c.head, c.tail, c.logged = own.head, own.tail, own.logged
+	c.takeLog(&own)
 }
 
 // forgetLone makes c's log an empty one.
 func (c *conn) forgetLone() {
-	c.side[0].bits &^= csLone | csLoneTS
 	c.side[1].ts, c.head = 0, 0
 }

@@ -46,7 +46,7 @@ func (t *Tracker) lookup(s *arrival) uint32 {
 		if slot == 0 {
 			return 0
 		}
-		if slot>>32 == tag && t.conn(uint32(slot)).key.is(&s.key) {
+		if slot>>32 == tag && t.conn(uint32(slot)).is(&s.key) {
 			return uint32(slot)
 		}
 	}

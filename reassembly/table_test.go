@@ -16,7 +16,7 @@ func probes(t *Tracker, absent []FlowKey) (mean, most, meanAbsent float64) {
 		if s == 0 {
 			continue
 		}
-		home := t.table.home(t.table.hash(&t.conn(uint32(s)).key))
+		home := t.table.home(s)
 		k := float64((uint64(p)-home)&mask + 1)
 		sum += k
 		most = max(most, k)

@@ -84,7 +84,7 @@ func NewTracker(o Options) *Tracker {
 
 func (t *Tracker) conn(i uint32) *conn { return t.conns.at(i) }
 
-func (t *Tracker) hashOf(i uint32) uint64 { return t.table.hash(&t.conn(i).key) }
+func (t *Tracker) hashOf(i uint32) uint64 { return uint64(t.conn(i).hash) << 32 }
 
 // Open is the number of connections in the table.
 func (t *Tracker) Open() int { return t.live }
@@ -166,7 +166,8 @@ func (t *Tracker) open(s *arrival, old uint32) uint32 {
 	t.live++
 	c := t.conn(i)
 	*c = conn{} // a literal with fields would be built elsewhere and copied
-	c.key, c.swapped, c.id = s.key, s.swapped, t.next
+	c.setKey(&s.key, s.hash)
+	c.swapped, c.id = s.swapped, t.next
 	if old != 0 {
 		t.linksOf(i).prev = old
 		t.linksOf(i).reuses = t.conn(old).id

@@ -45,7 +45,7 @@ func (t *Tracker) stream(c *conn, s *arrival) uint32 {
 	p := &t.streams
 	h := s.tuple
 	if s.rec.flags&FlagSYN == 0 {
-		h = c.key.tuple()
+		h = s.key.tuple()
 	}
 	slot := h % pastStreams
 	page := &p.past[slot/pastPage]
