@@ -23,19 +23,19 @@ type logs struct {
 	free   []uint32 // blocks given back
 }
 
-// write appends an entry to c's log.
-func (l *logs) write(c *conn, w *logWriter) {
-	at, n := int(c.logged)%blockLen, w.end()
+// write appends an entry of n bytes to c's log.
+func (l *logs) write(c *conn, words *[entryWords]uint64, n int) {
+	at := int(c.logged) % blockLen
 	if at == 0 {
 		l.extend(c)
 	}
 	if at+(n+7)/8*8 <= blockLen {
-		w.put(l.blocks.at(c.tail).data[at:], n)
+		putWords(l.blocks.at(c.tail).data[at:], words, n)
 		c.logged += uint16(n)
 		return
 	}
 	var all [8 * entryWords]byte
-	w.put(all[:], n)
+	putWords(all[:], words, n)
 	for b := all[:n]; ; l.extend(c) {
 		n := copy(l.blocks.at(c.tail).data[at:], b)
 		c.logged += uint16(n)
@@ -44,6 +44,19 @@ func (l *logs) write(c *conn, w *logWriter) {
 		}
 		at = 0
 	}
+}
+
+// writeShort appends an entry of n bytes, at most 16, the first eight in lo.
+func (l *logs) writeShort(c *conn, lo, hi uint64, n int) {
+	at := int(c.logged) % blockLen
+	if at == 0 || at+16 > blockLen {
+		l.write(c, &[entryWords]uint64{lo, hi}, n)
+		return
+	}
+	b := l.blocks.at(c.tail).data[at : at+16]
+	binary.LittleEndian.PutUint64(b, lo)
+	binary.LittleEndian.PutUint64(b[8:], hi)
+	c.logged += uint16(n)
 }
 
 // extend adds a block to c's log.
@@ -148,24 +161,10 @@ func (v *logView) fetch(list []retired) (sum uint64) {
 	return sum
 }
 
-// logReader goes through the bytes of a log. Behind its end there are zeros.
-type logReader struct {
-	b  []byte
-	at int
-}
-
-// number takes the next n bytes, at most 8, as a number.
-func (r *logReader) number(n int) uint64 {
-	x := binary.LittleEndian.Uint64(r.b[r.at:])
-	r.at += n
-	return x & (1<<(8*n) - 1)
-}
-
 // logWriter puts the bytes of one entry together, eight at a time: what was
 // stored in small pieces a processor is slow to load as a large one.
 type logWriter struct {
 	words [entryWords]uint64
-	head  uint64 // what the first two bytes are; k begins behind them
 	n     int    // words that are full
 	last  uint64 // the bytes behind them
 	k     int    // how many these are
@@ -189,14 +188,13 @@ func (w *logWriter) end() int {
 	if w.k > 0 {
 		w.words[w.n] = w.last
 	}
-	w.words[0] |= w.head
 	return 8*w.n + w.k
 }
 
-// put writes the n bytes to b, which has room for whole words.
-func (w *logWriter) put(b []byte, n int) {
+// putWords writes n bytes to b, which has room for whole words.
+func putWords(b []byte, words *[entryWords]uint64, n int) {
 	for i := range (n + 7) / 8 {
-		binary.LittleEndian.PutUint64(b[8*i:], w.words[i])
+		binary.LittleEndian.PutUint64(b[8*i:], words[i])
 	}
 }
 

@@ -13,10 +13,10 @@ package reassembly
 //	bits 5-6    length in 0, 1 or 2 bytes; it is 0 without; or the sender's last that was not 0
 //	bits 7-9    time: 1, 2, 3 or 4 bytes, µs since the connection's last packet; 2, 3 or 4 bytes, ns; 8 bytes, as it is
 //	bits 10-11  packet: 1, 2 or 3 bytes, as many as after the last; 8 bytes, as it is
-//	bit 12      seq in 4 bytes; else it is the sender's highest end
-//	bit 13      ack in 4 bytes; else it is the other's highest end
-//	bits 14-15  timestamps, where there are any: the sender's last; TSval in 1 byte, as much as above the
+//	bits 12-13  timestamps, where there are any: the sender's last; TSval in 1 byte, as much as above the
 //	            sender's last, and TSecr the sender's last or the other's last TSval; or a byte that says how
+//	bit 14      seq in 4 bytes; else it is the sender's highest end
+//	bit 15      ack in 4 bytes; else it is the other's highest end
 //
 // and where more says so, a length of 4 bytes, SACK blocks and the options of a
 // SYN. There are timestamps if the sender's last segment had them; else there is
@@ -33,9 +33,9 @@ const (
 	logLength = 5 // shift
 	logTime   = 7
 	logPacket = 10
-	logSeq    = 1 << 12
-	logAck    = 1 << 13
-	logTS     = 14 // shift
+	logTS     = 12 // shift
+	logSeq    = 1 << 14
+	logAck    = 1 << 15
 
 	hasMore      = 3 // of flags
 	lastLength   = 3
@@ -55,7 +55,7 @@ const (
 	tsLast   = iota // both are the sender's last
 	tsSame          // TSecr is the sender's last
 	tsEcho          // TSecr is the other's last TSval
-	tsStated        // a byte: how many bytes of TSval follow, and where TSecr is from
+	tsStated        // a byte says how many bytes of TSval follow, and where TSecr is from
 )
 
 // Where TSecr is from, where that is stated.
@@ -121,9 +121,102 @@ func (l *logs) append(c *conn, r *rec, own bool, opts synOptions) {
 	if c.v6() {
 		h = &hints{ipid: noIPID}
 	}
-	w := logWriter{head: uint64(x), k: 2}
+	more := moreOf(r, d, h, own)
+	f := flagCode[r.flags]
+	usual := f != hasMore && more == 0 && r.bits&recMoreBits == 0 && r.bits&recTS == d.hadTS() && r.ttl == d.ttl && r.tag == d.tag
+	if !usual {
+		f = hasMore
+	}
+	head := uint64(x) | uint64(f)<<logFlags
 
-	more := uint64(0)
+	few, n := uint64(0), 0 // window, IP-ID, length
+	if r.win != h.win {
+		head |= logWindow
+		few, n = uint64(r.win), 2
+	}
+	if r.ipid != h.ipid+1 {
+		head |= logIPID
+		few |= uint64(r.ipid) << (8 * n)
+		n += 2
+	}
+	switch {
+	case r.len == 0 || more&moreLength != 0:
+	case r.len == h.len:
+		head |= lastLength << logLength
+	default:
+		k := bytesOf(uint64(r.len))
+		head |= uint64(k) << logLength
+		few |= uint64(r.len) << (8 * n)
+		n += k
+	}
+
+	after, packet := uint64(r.at-c.last), uint64(r.pkt-c.lastPkt)
+	us := after / 1000
+	k, since := codeOfUS[bytesOf(us)], us
+	if us*1000 != after || k == timeAsItIs {
+		k, since = codeOfNS[bytesOf(after)], after
+	}
+	j := packetCode[bytesOf(packet)]
+	head |= k<<logTime | j<<logPacket
+
+	ts, step := uint64(tsLast), r.tsval-d.ts
+	if r.bits&recTS != 0 {
+		ts = timestampCode(step, r.tsecr, h.tsecr, p.ts)
+		head |= ts << logTS
+	}
+
+	if usual && k != timeAsItIs && j != packetAsItIs && ts != tsStated && r.seq == d.end && r.ack == p.end {
+		m := timeBytes[k]
+		since |= packet << (8 * m)
+		m += packetBytes[j]
+		if ts != tsLast {
+			since |= uint64(step) << (8 * m)
+			m++
+		}
+		n += 2
+		first := head | few<<16
+		l.writeShort(c, first|since<<(8*n), since>>(64-8*n), n+m)
+	} else {
+		w := logWriter{k: 2}
+		if !usual {
+			w.number(uint64(r.flags)|more<<8|uint64(r.bits)<<16|uint64(r.ttl)<<24|uint64(r.tag)<<32, moreBytes)
+		}
+		w.number(few, n)
+		if k == timeAsItIs { // also where time went back
+			since = uint64(r.at)
+		}
+		w.number(since, timeBytes[k])
+		if j == packetAsItIs {
+			packet = uint64(r.pkt)
+		}
+		w.number(packet, packetBytes[j])
+		switch ts {
+		case tsStated:
+			w.timestamps(step, r.tsecr, h.tsecr, p.ts)
+		case tsSame, tsEcho:
+			w.number(uint64(step), 1)
+		}
+		if r.seq != d.end {
+			head |= logSeq
+			w.number(uint64(r.seq), 4)
+		}
+		if r.ack != p.end {
+			head |= logAck
+			w.number(uint64(r.ack), 4)
+		}
+		w.rare(r, more, opts)
+		n := w.end()
+		w.words[0] |= head
+		l.write(c, &w.words, n)
+	}
+	if own {
+		d.note(r)
+		h.note(r)
+	}
+}
+
+// moreOf gives the more bits of a segment of side d.
+func moreOf(r *rec, d *connSide, h *hints, own bool) (more uint64) {
 	if !r.noSACK() {
 		more |= moreSACK
 		if r.sack[1] != (SACKBlock{}) {
@@ -139,111 +232,39 @@ func (l *logs) append(c *conn, r *rec, own bool, opts synOptions) {
 	if r.len >= 1<<16 && r.len != h.len {
 		more |= moreLength
 	}
-	f := flagCode[r.flags]
-	if more != 0 || r.bits&recMoreBits != 0 || r.bits&recTS != d.hadTS() || r.ttl != d.ttl || r.tag != d.tag {
-		f = hasMore
-	}
-	w.head |= uint64(f) << logFlags
-	if f == hasMore {
-		w.number(uint64(r.flags)|more<<8|uint64(r.bits)<<16|uint64(r.ttl)<<24|uint64(r.tag)<<32, moreBytes)
-	}
-
-	few, n := uint64(0), 0 // in one go
-	if r.win != h.win {
-		w.head |= logWindow
-		few, n = uint64(r.win), 2
-	}
-	if r.ipid != h.ipid+1 {
-		w.head |= logIPID
-		few |= uint64(r.ipid) << (8 * n)
-		n += 2
-	}
-	switch {
-	case r.len == 0 || more&moreLength != 0:
-	case r.len == h.len:
-		w.head |= lastLength << logLength
-	default:
-		k := bytesOf(uint64(r.len))
-		w.head |= uint64(k) << logLength
-		few |= uint64(r.len) << (8 * n)
-		n += k
-	}
-	w.number(few, n)
-
-	w.place(r, c.last, c.lastPkt)
-	if r.seq != d.end {
-		w.head |= logSeq
-		w.number(uint64(r.seq), 4)
-	}
-	if r.ack != p.end {
-		w.head |= logAck
-		w.number(uint64(r.ack), 4)
-	}
-	if r.bits&recTS != 0 {
-		w.head |= w.timestamps(r, d.ts, h.tsecr, p.ts) << logTS
-	}
-	if more&(moreLength|moreSACK|moreOptions) != 0 {
-		w.rare(r, more, opts)
-	}
-	if own {
-		d.note(r)
-		h.note(r)
-	}
-	l.write(c, &w)
+	return more
 }
 
-// place puts when and where a segment was captured.
-func (w *logWriter) place(r *rec, last int64, lastPkt Packet) {
-	after, packet := uint64(r.at-last), uint64(r.pkt-lastPkt)
-	k, n := codeOfNS[bytesOf(after)], packetCode[bytesOf(packet)]
-	if us := after / 1000; us*1000 == after && codeOfUS[bytesOf(us)] != timeAsItIs {
-		k, after = codeOfUS[bytesOf(us)], us
-	}
-	w.head |= k<<logTime | n<<logPacket
-	if k < timeAsItIs && n < packetAsItIs { // in one go: 7 bytes at most
-		w.number(after|packet<<(8*timeBytes[k]), timeBytes[k]+packetBytes[n])
-		return
-	}
-	if k == timeAsItIs { // also where time went back
-		after = uint64(r.at)
-	}
-	if n == packetAsItIs {
-		packet = uint64(r.pkt)
-	}
-	w.number(after, timeBytes[k])
-	w.number(packet, packetBytes[n])
-}
-
-// timestamps puts those of a segment, and gives their code. last and lastEcho
-// are the sender's, other is the other's last TSval.
-func (w *logWriter) timestamps(r *rec, last, lastEcho, other uint32) uint64 {
-	step := uint64(r.tsval - last)
-	same, echo := r.tsecr == lastEcho, r.tsecr == other
+// timestampCode says how timestamps are told: step is by how much TSval is above
+// the sender's last, last the sender's last TSecr, other the other's last TSval.
+func timestampCode(step, ecr, last, other uint32) uint64 {
 	switch {
-	case step == 0 && same:
-		return tsLast
-	case step < 1<<8 && same:
-		w.number(step, 1)
-		return tsSame
-	case step < 1<<8 && echo:
-		w.number(step, 1)
+	case step >= 1<<8 || ecr != last && ecr != other:
+		return tsStated
+	case ecr != last:
 		return tsEcho
+	case step != 0:
+		return tsSame
 	}
-	from, ecr, k := uint64(fromWhole), uint64(r.tsecr), 4
-	switch below := other - r.tsecr; {
-	case same:
+	return tsLast
+}
+
+// timestamps states them; see timestampCode.
+func (w *logWriter) timestamps(step, ecr, last, other uint32) {
+	from, rest, k := uint64(fromWhole), ecr, 4
+	switch below := other - ecr; {
+	case ecr == last:
 		from, k = fromSame, 0
-	case echo:
+	case ecr == other:
 		from, k = fromEcho, 0
 	case below < 1<<16:
-		from, ecr, k = fromBelow, uint64(below), 2
+		from, rest, k = fromBelow, below, 2
 	}
-	n := bytesOf(step)
-	w.number(uint64(n)|from<<tsFrom|step<<8, 1+n)
+	n := bytesOf(uint64(step))
+	w.number(uint64(n)|from<<tsFrom|uint64(step)<<8, 1+n)
 	if k > 0 {
-		w.number(ecr, k)
+		w.number(uint64(rest), k)
 	}
-	return tsStated
 }
 
 // rare puts what more says.
@@ -263,7 +284,7 @@ func (w *logWriter) rare(r *rec, more uint64, opts synOptions) {
 
 // setContext notes in c's log what does not follow from it.
 func (l *logs) setContext(c *conn) {
-	w := logWriter{head: hasMore << logFlags, k: 2}
+	w := logWriter{last: hasMore << logFlags, k: 2}
 	w.number(moreContext<<8, moreBytes)
 	w.number(uint64(c.last), 8)
 	w.number(uint64(c.lastPkt), 8)
@@ -273,7 +294,7 @@ func (l *logs) setContext(c *conn) {
 		w.number(uint64(d.bits&(csEnd|csTS)), 1)
 		w.number(uint64(d.ts), 4)
 	}
-	l.write(c, &w)
+	l.write(c, &w.words, w.end())
 }
 
 // adopt takes the recs cited of the next incarnation in c's log for c's own.
@@ -301,146 +322,4 @@ func (l *logs) adopt(c *conn) {
 		l.unfold(&own)
 	}
 	c.takeLog(&own)
-}
-
-// unpack appends the recs of c's log to recs, and sets the options that it has.
-// b is memory for it to use, and what it gives back may serve again.
-func (v *logView) unpack(c *conn, recs []rec, opts *[2]synOptions, b []byte) ([]rec, []byte) {
-	if !c.lone() {
-		return v.decode(c, recs, opts, b)
-	}
-	r, o := c.loneSYN()
-	opts[0] = o
-	return append(recs, r), b
-}
-
-// decode is unpack of a log that is one.
-func (v *logView) decode(c *conn, recs []rec, opts *[2]synOptions, b []byte) ([]rec, []byte) {
-	b = v.bytes(c, b[:0])
-	n := len(b)
-	b = append(b, 0, 0, 0, 0, 0, 0, 0, 0)
-	r := logReader{b: b}
-	now, v6 := c.bare(), c.v6() // now is the context
-	begun := false
-	for r.at < n {
-		head := r.number(2)
-		x := int(head & logSide)
-		d, p, h := &now.side[x], &now.side[1-x], &now.hints[x]
-		if v6 {
-			h = &hints{ipid: noIPID}
-		}
-		f, more, bits, ttl, tag := uint8(0), uint64(0), uint8(x)|d.hadTS(), d.ttl, d.tag
-		if k := head >> logFlags & 3; k == hasMore {
-			m := r.number(moreBytes)
-			f, more, bits, ttl, tag = uint8(m), m>>8&0xff, uint8(m>>16), uint8(m>>24), uint8(m>>32)
-			if more == moreContext {
-				r.context(&now)
-				begun = true
-				continue
-			}
-		} else {
-			f = commonFlags[k]
-		}
-		recs = append(recs, rec{})
-		one := &recs[len(recs)-1]
-		one.flags, one.bits, one.ttl, one.tag = f, bits, ttl, tag
-		if v6 {
-			one.bits |= recV6
-		}
-		one.win, one.ipid, one.seq, one.ack = h.win, h.ipid+1, d.end, p.end
-		if head&logWindow != 0 {
-			one.win = uint16(r.number(2))
-		}
-		if head&logIPID != 0 {
-			one.ipid = uint16(r.number(2))
-		}
-		k := head >> logLength & 3
-		if one.len = uint32(r.number(lengthBytes[k])); k == lastLength {
-			one.len = h.len
-		}
-		k = head >> logTime & 7
-		one.at = int64(r.number(timeBytes[k])) * timeUnit[k]
-		if k != timeAsItIs {
-			one.at += now.last
-		}
-		k = head >> logPacket & 3
-		one.pkt = Packet(r.number(packetBytes[k]))
-		if k != packetAsItIs {
-			one.pkt += now.lastPkt
-		}
-		if head&logSeq != 0 {
-			one.seq = uint32(r.number(4))
-		}
-		if head&logAck != 0 {
-			one.ack = uint32(r.number(4))
-		}
-		if one.bits&recTS != 0 {
-			r.timestamps(one, head>>logTS&3, d.ts, h.tsecr, p.ts)
-		}
-		if more&(moreLength|moreSACK|moreOptions) != 0 {
-			r.rare(one, more, &opts[x])
-		}
-		if more&moreCited != 0 {
-			continue
-		}
-		d.note(one)
-		h.note(one)
-		if !begun || one.at > now.last {
-			now.last, begun = one.at, true
-		}
-		now.lastPkt = one.pkt
-		d.reach(one)
-	}
-	return recs, b
-}
-
-// context takes what setContext wrote.
-func (r *logReader) context(now *conn) {
-	now.last, now.lastPkt = int64(r.number(8)), Packet(r.number(8))
-	for x := range now.side {
-		d := &now.side[x]
-		d.end, d.bits, d.ts = uint32(r.number(4)), uint8(r.number(1)), uint32(r.number(4))
-	}
-}
-
-// timestamps takes those of a segment with this code; see logWriter.timestamps.
-func (r *logReader) timestamps(one *rec, code uint64, last, lastEcho, other uint32) {
-	one.tsval, one.tsecr = last, lastEcho
-	switch code {
-	case tsLast:
-		return
-	case tsSame:
-		one.tsval += uint32(r.number(1))
-		return
-	case tsEcho:
-		one.tsval += uint32(r.number(1))
-		one.tsecr = other
-		return
-	}
-	how := r.number(1)
-	one.tsval += uint32(r.number(int(how & (1<<tsFrom - 1))))
-	switch how >> tsFrom {
-	case fromEcho:
-		one.tsecr = other
-	case fromBelow:
-		one.tsecr = other - uint32(r.number(2))
-	case fromWhole:
-		one.tsecr = uint32(r.number(4))
-	}
-}
-
-// rare takes what more says.
-func (r *logReader) rare(one *rec, more uint64, opts *synOptions) {
-	if more&moreLength != 0 {
-		one.len = uint32(r.number(4))
-	}
-	for i := range one.sack {
-		if more&(moreSACK<<i) != 0 {
-			k := r.number(8)
-			one.sack[i] = SACKBlock{uint32(k), uint32(k >> 32)}
-		}
-	}
-	if more&moreOptions != 0 {
-		*opts = optionsOf(uint32(r.number(4)))
-	}
 }
