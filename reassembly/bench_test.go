@@ -68,3 +68,75 @@ func BenchmarkOpen(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkLog measures what a segment costs on its way into its connection's
+// log and out of it, and how much it takes there: connections of twelve segments
+// each, interleaved.
+func BenchmarkLog(b *testing.B) {
+	const n, each = 2000, 12
+	tr := NewTracker(Options{})
+	conns, ipids := make([]conn, n), make([][2]uint16, n)
+	add := func(i, step int) {
+		c, x := &conns[i], 0
+		if step == 0 {
+			*c = conn{}
+		}
+		r := rec{at: c.last + int64(200+i%30)*1000, pkt: Packet(step*n + i), win: 500, ttl: 64, flags: FlagACK}
+		switch {
+		case step == 0:
+			r.at, r.flags, r.seq = int64(i)*1e6, FlagSYN, uint32(i)*7919
+		case step == 1:
+			x, r.flags, r.seq = 1, FlagSYN|FlagACK, uint32(i)*104729
+		case step%3 == 0:
+			r.flags, r.len = FlagACK|FlagPSH, uint32(100+(i+step)%400)
+		case step%3 == 1:
+			x, r.flags, r.len = 1, FlagACK|FlagPSH, 1448
+		}
+		d, p := &c.side[x], &c.side[1-x]
+		if step > 1 {
+			r.seq = d.end
+		}
+		ipids[i][x]++
+		r.bits, r.ack, r.ipid = uint8(x)|recTS, p.end, ipids[i][x]
+		r.tsval, r.tsecr = uint32(step*(i%3)), p.ts
+		tr.logs.add(c, &r, true, synOptions{})
+		c.pass(&r)
+		c.follow(&r)
+	}
+	per := func(b *testing.B, total int, what string) {
+		b.ReportMetric(float64(total)/float64(n*each), what)
+	}
+	b.Run("add", func(b *testing.B) {
+		bytes := 0
+		for b.Loop() {
+			bytes = 0
+			for k := range n * each {
+				add(k%n, k/n)
+			}
+			for i := range conns {
+				bytes += int(conns[i].logged)
+				tr.logs.release(&conns[i])
+			}
+		}
+		per(b, bytes, "B/packet")
+		per(b, int(b.Elapsed())/b.N, "ns/packet")
+	})
+	b.Run("read", func(b *testing.B) {
+		for k := range n * each {
+			add(k%n, k/n)
+		}
+		v := tr.logs.view()
+		var recs []rec
+		var opts [2]synOptions
+		var bytes []byte
+		for b.Loop() {
+			for i := range conns {
+				recs, bytes = v.unpack(&conns[i], recs[:0], &opts, bytes)
+			}
+		}
+		per(b, int(b.Elapsed())/b.N, "ns/packet")
+		if len(recs) != each {
+			b.Fatalf("%d segments", len(recs))
+		}
+	})
+}

@@ -182,28 +182,7 @@ func (l *logs) append(c *conn, r *rec, own bool, opts synOptions) {
 			w.number(uint64(r.flags)|more<<8|uint64(r.bits)<<16|uint64(r.ttl)<<24|uint64(r.tag)<<32, moreBytes)
 		}
 		w.number(few, n)
-		if k == timeAsItIs { // also where time went back
-			since = uint64(r.at)
-		}
-		w.number(since, timeBytes[k])
-		if j == packetAsItIs {
-			packet = uint64(r.pkt)
-		}
-		w.number(packet, packetBytes[j])
-		switch ts {
-		case tsStated:
-			w.timestamps(step, r.tsecr, h.tsecr, p.ts)
-		case tsSame, tsEcho:
-			w.number(uint64(step), 1)
-		}
-		if r.seq != d.end {
-			head |= logSeq
-			w.number(uint64(r.seq), 4)
-		}
-		if r.ack != p.end {
-			head |= logAck
-			w.number(uint64(r.ack), 4)
-		}
+		head |= w.behind(c, r, h, head, since)
 		w.rare(r, more, opts)
 		n := w.end()
 		w.words[0] |= head
@@ -213,6 +192,39 @@ func (l *logs) append(c *conn, r *rec, own bool, opts synOptions) {
 		d.note(r)
 		h.note(r)
 	}
+}
+
+// behind puts the fields of an unusual entry from the time on, and gives what
+// head lacks of them: seq and ack. since is the time as head says it.
+func (w *logWriter) behind(c *conn, r *rec, h *hints, head, since uint64) (too uint64) {
+	x := r.side()
+	d, p := &c.side[x], &c.side[1-x]
+	k, j := head>>logTime&7, head>>logPacket&3
+	if k == timeAsItIs { // also where time went back
+		since = uint64(r.at)
+	}
+	packet := uint64(r.pkt)
+	if j != packetAsItIs {
+		packet -= uint64(c.lastPkt)
+	}
+	w.number(since, timeBytes[k])
+	w.number(packet, packetBytes[j])
+	step := r.tsval - d.ts
+	switch head >> logTS & 3 {
+	case tsStated:
+		w.timestamps(step, r.tsecr, h.tsecr, p.ts)
+	case tsSame, tsEcho:
+		w.number(uint64(step), 1)
+	}
+	if r.seq != d.end {
+		too |= logSeq
+		w.number(uint64(r.seq), 4)
+	}
+	if r.ack != p.end {
+		too |= logAck
+		w.number(uint64(r.ack), 4)
+	}
+	return too
 }
 
 // moreOf gives the more bits of a segment of side d.
