@@ -26,6 +26,7 @@ type DecoderOptions struct {
 // Decoder takes frames apart. It is not safe for use by several goroutines.
 type Decoder struct {
 	opts    DecoderOptions
+	selects bool // something can only be selected by its segment
 	quality Quality
 	time    int64 // of the frame before
 	started bool
@@ -52,7 +53,7 @@ type packet struct {
 
 // NewDecoder makes a Decoder.
 func NewDecoder(o DecoderOptions) *Decoder {
-	return &Decoder{opts: o, quality: Quality{LinkType: map[uint32]uint64{}}}
+	return &Decoder{opts: o, selects: o.Select != nil || o.Filter != nil && o.FilterInner, quality: Quality{LinkType: map[uint32]uint64{}}}
 }
 
 // Decode fills seg from f and returns 0, or says why the frame gives no segment;
@@ -60,7 +61,9 @@ func NewDecoder(o DecoderOptions) *Decoder {
 // more than one segment: More gives the others.
 func (d *Decoder) Decode(f *Frame, seg *reassembly.Segment) Skip {
 	q := &d.quality
-	d.several, d.given = d.several[:0], 0
+	if len(d.several) > 0 {
+		d.several, d.given = d.several[:0], 0
+	}
 	if f.Recorded {
 		return d.recorded(f, seg)
 	}
@@ -83,7 +86,7 @@ func (d *Decoder) Decode(f *Frame, seg *reassembly.Segment) Skip {
 			return skip
 		}
 	}
-	if len(d.several) > 0 && !d.choose(seg) || len(d.several) == 0 && !d.selected(seg) {
+	if len(d.several) > 0 && !d.choose(seg) || len(d.several) == 0 && d.selects && !d.selected(seg) {
 		q.Skipped[SkipFiltered]++
 		return SkipFiltered
 	}

@@ -32,12 +32,16 @@ func (w *window) offset() int64 { return w.base + int64(w.lo) }
 // The buffer grows only as bytes arrive: a length field cannot make it claim
 // more than twice what the stream really holds.
 func (w *window) peek(n int) []byte {
-	if w.hi-w.lo < n {
-		w.fill(n)
+	if b := w.buf[w.lo:w.hi]; n <= len(b) {
+		return b[:n:n]
 	}
-	if have := w.hi - w.lo; n > have {
-		n = have
-	}
+	return w.peekMore(n)
+}
+
+// peekMore is peek of bytes that must be read first.
+func (w *window) peekMore(n int) []byte {
+	w.fill(n)
+	n = min(n, w.hi-w.lo)
 	return w.buf[w.lo : w.lo+n : w.lo+n]
 }
 

@@ -2,6 +2,7 @@ package reassembly
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"net/netip"
 )
 
@@ -18,24 +19,28 @@ type FlowKey struct {
 // KeyOf makes the key that a Tracker with these Options gives a segment; swapped
 // reports that the segment's source is B.
 func KeyOf(s *Segment, o *Options) (k FlowKey, swapped bool) {
-	k.V6, k.Scope = s.V6, o.scope(s)
-	if swapped = isSwapped(s); swapped {
-		k.A, k.B, k.APort, k.BPort = s.Dst, s.Src, s.DstPort, s.SrcPort
-	} else {
-		k.A, k.B, k.APort, k.BPort = s.Src, s.Dst, s.SrcPort, s.DstPort
-	}
+	swapped = k.set(s, o)
 	return k, swapped
 }
 
-// isSwapped reports that the lower endpoint of a segment is its destination.
-func isSwapped(s *Segment) bool {
-	a, b := binary.BigEndian.Uint64(s.Src[8:]), binary.BigEndian.Uint64(s.Dst[8:])
-	if s.V6 {
-		if c, d := binary.BigEndian.Uint64(s.Src[:]), binary.BigEndian.Uint64(s.Dst[:]); c != d {
-			return c > d
-		}
-	}
-	return a > b || a == b && s.SrcPort > s.DstPort
+// set is KeyOf into a key that exists. It goes by words of eight bytes, as a
+// decoder stores an IPv4 address: what was stored in small pieces a processor is
+// slow to load as a large one. And it does not branch on which endpoint is the
+// lower one, which nothing foretells.
+func (k *FlowKey) set(s *Segment, o *Options) (swapped bool) {
+	srcHigh, srcLow := binary.BigEndian.Uint64(s.Src[:]), binary.BigEndian.Uint64(s.Src[8:])
+	dstHigh, dstLow := binary.BigEndian.Uint64(s.Dst[:]), binary.BigEndian.Uint64(s.Dst[8:])
+	_, above := bits.Sub64(uint64(s.DstPort), uint64(s.SrcPort), 0)
+	_, above = bits.Sub64(dstLow, srcLow, above)
+	_, above = bits.Sub64(dstHigh, srcHigh, above)
+	high, low, port := (srcHigh^dstHigh)&-above, (srcLow^dstLow)&-above, (s.SrcPort^s.DstPort)&-uint16(above)
+	binary.BigEndian.PutUint64(k.A[:], srcHigh^high)
+	binary.BigEndian.PutUint64(k.A[8:], srcLow^low)
+	binary.BigEndian.PutUint64(k.B[:], dstHigh^high)
+	binary.BigEndian.PutUint64(k.B[8:], dstLow^low)
+	k.APort, k.BPort = s.SrcPort^port, s.DstPort^port
+	k.V6, k.Scope = s.V6, o.scope(s)
+	return above != 0
 }
 
 // scope is what of a segment tells connections of the same tuple apart.

@@ -116,7 +116,7 @@ type arrival struct {
 }
 
 func (a *arrival) fill(s *Segment, o *Options, t *table) {
-	a.key, a.swapped = KeyOf(s, o)
+	a.swapped = a.key.set(s, o)
 	a.hash = t.hash(&a.key)
 	a.rec.fill(s, 0)
 	if s.Flags&FlagSYN != 0 {
