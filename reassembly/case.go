@@ -238,7 +238,7 @@ func (c *Case) Segments() []CaseSegment {
 		c.segments = append(c.segments, CaseSegment{
 			Packet: r.pkt, At: r.at, Side: c.side(r.side()), Flags: r.flags, Seq: r.seq, Ack: r.ack, Len: r.len,
 			Window: r.win, IPID: r.ipid, TTL: r.ttl, HasTS: r.bits&recTS != 0, TSVal: r.tsval, TSEcr: r.tsecr, SACK: r.sack,
-			Kind: CopyKind(k.kind), Original: int(k.orig), Received: k.recv != notReceived, Why: k.reason, Unsent: k.unsent,
+			Kind: CopyKind(k.kind), Original: int(k.orig), Received: k.recv != notReceived, Why: k.reason.String(), Unsent: k.unsent,
 			PrevEnd: k.prevEnd, HadEnd: k.hadEnd, PrevAck: k.prevAck, HadAck: k.hadAck, PeerAck: k.peerAck, HasPeerAck: k.hasPeer, PeerEnd: k.peerEnd,
 			IDStep: int(k.idStep), Next: r.bits&recNext != 0, Old: r.bits&recOld != 0, Quoted: r.bits&recICMP != 0,
 			Refusal: r.refusal(), ICMPCode: r.tag & 15, V6: r.bits&recV6 != 0, Crossed: c.m.crossed(int32(i)),

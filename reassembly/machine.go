@@ -61,17 +61,17 @@ type mark struct {
 	tsNew   bool       // its TSval is above every earlier one of its sender
 	rst     rstVerdict // a reset: how its receiver should judge it
 	missed  missedFIN  // its sender's FIN was missed just before it (rule 6)
-	reason  string     // why it was not received
+	reason  why        // why it was not received
 	orig    int32      // the earlier segment it copies, -1 if none
 	until   int32      // delayed: the segment after which it arrived
 	refuter int32      // the segment that refuted it, -1
 	copies  int32      // unanswered copies of it so far
-	gap     bool       // IP-IDs before it are missing, and not yet judged
 	idStep  int32      // IP-ID minus the sender's last one; 0: not known
 	prevEnd uint32     // the sender's highest end before it
 	prevAck uint32     // the sender's highest ACK before it
 	peerAck uint32     // the receiver's highest ACK before it
 	peerEnd uint32     // the receiver's highest end before it
+	gap     bool       // IP-IDs before it are missing, and not yet judged
 	hadEnd  bool       // prevEnd is valid
 	hadAck  bool       // prevAck is valid
 	hasPeer bool       // peerAck is valid
@@ -344,9 +344,9 @@ func (m *machine) tellWithdrawn(x int, old []mstep, by int32) {
 			continue
 		}
 		reason, refuter := "rests on a step that was withdrawn", by
-		if s.rec >= 0 && m.marks[s.rec].reason != "" {
-			reason = m.marks[s.rec].reason
-			if reason == whyUnseenCopy { // read from later IP-IDs
+		if s.rec >= 0 && m.marks[s.rec].reason != noDoubt {
+			reason = m.marks[s.rec].reason.String()
+			if m.marks[s.rec].reason == whyUnseenCopy { // read from later IP-IDs
 				refuter = m.marks[s.rec].refuter
 			}
 		}

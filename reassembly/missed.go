@@ -64,7 +64,7 @@ func (m *machine) unmiss(j int32) {
 	m.marks[j].missed = noMissedFIN
 	for n := range j {
 		if f := &m.marks[n]; f.recv == delayed && f.until == j {
-			m.judge(n, received, -1, "")
+			m.judge(n, received, -1, noDoubt)
 			f.until = -1
 		}
 	}

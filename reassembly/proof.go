@@ -155,7 +155,7 @@ func (m *machine) proveArrivals(i int32, x int) bool {
 			continue
 		}
 		by := k.refuter
-		k.recv, k.reason, k.refuter, k.proven = received, "", -1, true
+		k.recv, k.reason, k.refuter, k.proven = received, noDoubt, -1, true
 		if k.until >= 0 {
 			k.recv = delayed
 		}

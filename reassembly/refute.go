@@ -9,21 +9,43 @@ import (
 // This file: what a segment refutes of the receipts presumed before it (rules
 // 12 to 14d). It only changes marks; machine.replay does the rest.
 
-// Reasons, as `withdrawn` tells them.
+// why is the reason for which a segment was not received. It is a number so that
+// marks hold no pointers, and the collector need not look through them.
+type why uint8
+
 const (
-	whySentAgain  = "its ACK did not arrive: the sender sent again"
-	whyResent     = "resent"
-	whyNotCovered = "a later segment does not acknowledge it"
-	whyCrossed    = "crossed: not yet received when the next segment was sent"
-	whyRefusedRST = "answered by RST: no connection there"
-	whyStillAlive = "the endpoint went on sending"
-	whyForged     = "the alleged sender went on: it did not send this RST"
-	whyUnanswered = "sent again and again without an answer"
-	whyUnseenCopy = "its ACK did not arrive: the sender sent again, which the capture lacks"
-	whyLostOnPath = "lost on the path: the receiver's own capture lacks it"
-	whyInjected   = "put in on the path: its alleged sender's own capture lacks it"
-	unansweredMax = 3 // copies without an answer until the receipt is given up (rule 13)
+	noDoubt why = iota
+	whySentAgain
+	whyResent
+	whyNotCovered
+	whyCrossed
+	whyRefusedRST
+	whyStillAlive
+	whyForged
+	whyUnanswered
+	whyUnseenCopy
+	whyLostOnPath
+	whyInjected
 )
+
+// whyTexts are the reasons as `withdrawn` tells them.
+var whyTexts = [...]string{
+	whySentAgain:  "its ACK did not arrive: the sender sent again",
+	whyResent:     "resent",
+	whyNotCovered: "a later segment does not acknowledge it",
+	whyCrossed:    "crossed: not yet received when the next segment was sent",
+	whyRefusedRST: "answered by RST: no connection there",
+	whyStillAlive: "the endpoint went on sending",
+	whyForged:     "the alleged sender went on: it did not send this RST",
+	whyUnanswered: "sent again and again without an answer",
+	whyUnseenCopy: "its ACK did not arrive: the sender sent again, which the capture lacks",
+	whyLostOnPath: "lost on the path: the receiver's own capture lacks it",
+	whyInjected:   "put in on the path: its alleged sender's own capture lacks it",
+}
+
+func (w why) String() string { return whyTexts[w] }
+
+const unansweredMax = 3 // copies without an answer until the receipt is given up (rule 13)
 
 // refute marks what segment i contradicts; it reports whether steps must be
 // built again.
@@ -149,9 +171,9 @@ func (m *machine) sentBy(i int32) int64 {
 	return by
 }
 
-func (m *machine) judge(j int32, v receipt, by int32, why string) {
+func (m *machine) judge(j int32, v receipt, by int32, reason why) {
 	k := &m.marks[j]
-	k.recv, k.refuter, k.reason = v, by, why
+	k.recv, k.refuter, k.reason = v, by, reason
 	m.doubts |= k.doubts()
 }
 
@@ -237,7 +259,7 @@ func (m *machine) answeredAfterAll(i int32, x int) bool {
 		k := &m.marks[j]
 		if k.reason == whyUnanswered && k.recv == notReceived && m.own(j, 1-x) {
 			if m.acks(i, m.recs[j].end()) {
-				m.judge(j, received, -1, "")
+				m.judge(j, received, -1, noDoubt)
 				return true
 			}
 			return false
