@@ -249,7 +249,12 @@ func (c *conn) place(x int) int {
 // endpoint is the address and port of a side.
 func (c *conn) endpoint(x int) netip.AddrPort {
 	i := c.place(x)
-	return addrPort(c.ip(i), c.ports[i], c.v6())
+	if c.v6() {
+		return addrPort(c.ip(i), c.ports[i], true)
+	}
+	var ip [4]byte
+	binary.LittleEndian.PutUint32(ip[:], c.ends[i])
+	return netip.AddrPortFrom(netip.AddrFrom4(ip), c.ports[i])
 }
 
 func (c *conn) port(x int) uint16 { return c.ports[c.place(x)] }

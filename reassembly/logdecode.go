@@ -1,6 +1,9 @@
 package reassembly
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // This file: a log read. logcode.go has the format and the order of the fields.
 
@@ -23,9 +26,10 @@ func (v *logView) unpack(c *conn, recs []rec, opts *[2]synOptions, b []byte) ([]
 	if !c.lone() {
 		return v.decode(c, recs, opts, b)
 	}
-	r, o := c.loneSYN()
-	opts[0] = o
-	return append(recs, r), b
+	n := len(recs)
+	recs = slices.Grow(recs, 1)[:n+1]
+	opts[0] = c.loneSYN(&recs[n])
+	return recs, b
 }
 
 // decode is unpack of a log that is one.

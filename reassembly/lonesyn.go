@@ -25,23 +25,28 @@ func (c *conn) keepLone(r *rec, opts synOptions) {
 	c.side[1].ts = opts.word()
 }
 
-// loneSYN is the segment that keepLone took.
-func (c *conn) loneSYN() (r rec, opts synOptions) {
+// loneSYN makes r the segment that keepLone took, and gives its options. To give
+// r as well would be to copy what was stored in smaller pieces, for which a
+// processor waits.
+func (c *conn) loneSYN(r *rec) (opts synOptions) {
 	d := &c.side[0]
-	r = rec{at: c.last, pkt: c.lastPkt, seq: d.iss, tsval: d.ts, win: uint16(c.head), ipid: uint16(c.head >> 16), flags: FlagSYN, ttl: d.ttl, tag: d.tag}
+	*r = rec{}
+	r.at, r.pkt, r.seq, r.tsval = c.last, c.lastPkt, d.iss, d.ts
+	r.win, r.ipid, r.flags, r.ttl, r.tag = uint16(c.head), uint16(c.head>>16), FlagSYN, d.ttl, d.tag
 	if d.bits&csTS != 0 {
 		r.bits |= recTS
 	}
 	if c.v6() {
 		r.bits |= recV6
 	}
-	return r, optionsOf(c.side[1].ts)
+	return optionsOf(c.side[1].ts)
 }
 
 // unfold puts the lone SYN of c into a log, to which more can be added. What c
 // has of that segment must not have changed before.
 func (l *logs) unfold(c *conn) {
-	r, opts := c.loneSYN()
+	var r rec
+	opts := c.loneSYN(&r)
 	own := c.bare()
 	l.append(&own, &r, true, opts)
 	c.forgetLone()

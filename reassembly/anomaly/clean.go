@@ -26,16 +26,22 @@ func checkClean(l *reassembly.Lifecycle, c *reassembly.Clean, words bool) {
 		}
 		found = append(found, f)
 	}
+	count := func(r *Rule, severity reassembly.Severity) { // in place: a finding is large
+		n := len(found)
+		found = slices.Grow(found, 1)[:n+1]
+		found[n] = finding{}
+		found[n].ID, found[n].Family, found[n].Severity = r.ID, r.Family, severity
+	}
 	tell := func(r *Rule, inWords func() finding) {
 		if words {
 			add(r, inWords())
 		} else {
-			add(r, finding{})
+			count(r, r.Severity)
 		}
 	}
 	switch {
 	case l.Open == reassembly.OpenUnanswered && !words && c.Now-l.Start < answerDue: // as synUnanswered says
-		add(cleanRules.unanswered, withSeverity(cleanRules.unanswered.ID, Handshake, reassembly.Info, finding{}))
+		count(cleanRules.unanswered, reassembly.Info)
 	case l.Open == reassembly.OpenUnanswered:
 		tell(cleanRules.unanswered, func() finding { return synUnanswered([]packet{l.First}, l.Start, l.Start, c.Now, 0) })
 	case l.Open == reassembly.OpenRefused:
