@@ -152,7 +152,7 @@ func (t *Tracker) retire(i uint32, hash uint64, at int64, why string) {
 func (t *Tracker) emit(i uint32, at int64, why string) {
 	switch {
 	case t.workers != nil:
-		t.workers.add(t, t.retired(i, at, why))
+		t.workers.retire(t, i, at, why)
 	case t.o.Emit != nil:
 		r := t.leaving(i, at, why)
 		l := t.teller.tell(&r)
@@ -200,17 +200,11 @@ func (t *Tracker) Close() {
 // used twice they stand so.
 func (t *Tracker) left() iter.Seq[uint32] {
 	return func(yield func(uint32) bool) {
-		sorted, last := true, uint32(0)
-		for i := uint32(1); i <= t.used && sorted; i++ {
-			if c := t.conn(i); c.used() {
-				sorted, last = last < c.id, c.id
-			}
-		}
 		var list []uint64 // the id above the place
 		for i := uint32(1); i <= t.used; i++ {
 			switch c := t.conn(i); {
 			case !c.used():
-			case !sorted:
+			case t.usedAgain:
 				list = append(list, uint64(c.id)<<32|uint64(i))
 			case !yield(i):
 				return
@@ -229,7 +223,7 @@ func (t *Tracker) left() iter.Seq[uint32] {
 // as to put them in.
 func (t *Tracker) clear() {
 	clear(t.table.slots)
-	t.table.n, t.live, t.used, t.free = 0, 0, 0, nil
+	t.table.n, t.live, t.used, t.free, t.usedAgain = 0, 0, 0, nil, false
 	t.links, t.linksFree = make([]connLinks, 1), nil
 	clear(t.previous)
 	clear(t.teller.crossings)

@@ -62,7 +62,9 @@ func (t *Tracker) digest(c *conn, g *long) {
 	g.given++
 	if t.workers != nil {
 		piece := *c
-		t.workers.add(t, retired{c: &piece, rare: &retiredToo{long: g, turn: turn, piece: true}})
+		r := t.workers.next()
+		*r = retired{c: &piece, rare: &retiredToo{long: g, turn: turn, piece: true}}
+		t.workers.given(t, r)
 	} else {
 		t.teller.takePiece(&leaving{c: *c, long: g, turn: turn, logs: t.logs.view(), piece: true})
 		t.forgetCrossings(c)

@@ -32,19 +32,20 @@ func (o Options) withDefaults() Options {
 // time is what the segments and Advance say. It is not safe for use by several
 // goroutines at once.
 type Tracker struct {
-	o       Options
-	table   *table
-	wheel   wheel
-	expired []dueConn // in one second of the wheel, or in one eviction
-	conns   chunks[conn]
-	used    uint32 // conns ever handed out
-	free    []uint32
-	logs    logs
-	live    int
-	now     int64  // trace clock: the highest time seen
-	next    uint32 // last id given
-	maxMSL  int64
-	over    bool // the trace is over: what is left is told as it stands
+	o         Options
+	table     *table
+	wheel     wheel
+	expired   []dueConn // in one second of the wheel, or in one eviction
+	conns     chunks[conn]
+	used      uint32 // conns ever handed out
+	free      []uint32
+	usedAgain bool // one of them
+	logs      logs
+	live      int
+	now       int64  // trace clock: the highest time seen
+	next      uint32 // last id given
+	maxMSL    int64
+	over      bool // the trace is over: what is left is told as it stands
 
 	links     []connLinks // of the connections that reuse a tuple, whose tuple is reused, or that are long
 	linksFree []uint32
@@ -157,6 +158,7 @@ func (t *Tracker) open(s *arrival, old uint32) uint32 {
 	if n := len(t.free); n > 0 {
 		i = t.free[n-1]
 		t.free = t.free[:n-1]
+		t.usedAgain = true
 	} else {
 		t.used++ // index 0 stays unused
 		i = t.used

@@ -60,10 +60,10 @@ type retiredToo struct {
 	prev  *Previous
 }
 
-// retired gathers connection i, which is out of use then.
-func (t *Tracker) retired(i uint32, at int64, why string) retired {
-	c := t.conn(i)
-	r := retired{c: c, at: at, why: why, id: c.id, place: i, ended: t.over}
+// retire gives connection i, which is out of use then, to the workers.
+func (w *workers) retire(t *Tracker, i uint32, at int64, why string) {
+	c, r := t.conn(i), w.next()
+	r.c, r.at, r.why, r.rare, r.id, r.place, r.ended = c, at, why, nil, c.id, i, t.over
 	c.id = 0
 	if c.links != 0 {
 		r.rare = &retiredToo{links: t.links[c.links], long: t.longOf(c), prev: t.previous[i]}
@@ -71,7 +71,7 @@ func (t *Tracker) retired(i uint32, at int64, why string) retired {
 			r.rare.turn = r.rare.long.given
 		}
 	}
-	return r
+	w.given(t, r)
 }
 
 // leaving is r as a teller takes it.
@@ -136,9 +136,14 @@ func (w *workers) emit() {
 	}
 }
 
-// add gives a connection to the workers.
-func (w *workers) add(t *Tracker, r retired) {
-	w.now.list = append(w.now.list, r)
+// next is where the next connection for the workers is to be filled in, for given.
+func (w *workers) next() *retired {
+	n := len(w.now.list)
+	w.now.list = w.now.list[:n+1]
+	return &w.now.list[n]
+}
+
+func (w *workers) given(t *Tracker, r *retired) {
 	if w.now.bytes += int(r.c.logged); len(w.now.list) == jobLen || w.now.bytes >= jobBytes {
 		w.flush(t)
 	}
