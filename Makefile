@@ -71,7 +71,7 @@ compare: build ## finwait, tcpdump and others on the same captures, in turn; ARG
 
 .PHONY: pgo
 pgo: ## measure anew what the compiler is to inline (cmd/finwait/default.pgo)
-	$(ENV) go test $(TAGS) -pgo=off -run '^$$' -bench BenchmarkRun -benchtime 10x -cpuprofile cmd/finwait/default.pgo -o bin/run.test ./cmd/finwait
+	$(ENV) go test $(TAGS) -trimpath -pgo=off -run '^$$' -bench BenchmarkRun -benchtime 10x -cpuprofile cmd/finwait/default.pgo -o bin/run.test ./cmd/finwait
 
 fuzz: ## each fuzz target for FUZZTIME
 	@$(ENV) .ci/fuzz '$(FUZZTIME)' $(TAGS)
