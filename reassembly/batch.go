@@ -10,19 +10,36 @@ const (
 	fetchLen = 64   // segments whose memory is asked for at a time: it stays in the first-level cache
 )
 
-// Batch is a run of segments and ticks of the clock in capture order. It is
-// filled by one goroutine and then given to Tracker.AddBatch by another.
+// Batch is a run of segments and ticks of the clock in capture order. One
+// goroutine fills all batches of a Tracker, and another may give them to
+// Tracker.AddBatch.
 type Batch struct {
-	o     *Options
-	table *table
-	n     int
-	now   int64 // the clock after the last frame
-	next  Segment
-	given [batchLen]arrival
+	o      *Options
+	table  *table
+	known  *whereabouts
+	n      int
+	placed int   // segments that AddBatch took, whose places the batch has
+	now    int64 // the clock after the last frame
+	next   Segment
+	tags   [batchLen]uint32 // of the segments' hashes
+	places [batchLen]uint32 // of their connections in the slab: presumed before AddBatch, known after it
+	given  [batchLen]arrival
 }
 
+// whereabouts is where the Tracker found connections not long ago, by the tag of
+// their hash: whoever fills batches remembers what came back with them, and so
+// the Tracker need not search what another processor has time to look up.
+type whereabouts [1 << 16]uint64 // tag<<32 | place
+
+func (w *whereabouts) of(tag uint32) *uint64 { return &w[tag%uint32(len(w))] }
+
 // NewBatch makes an empty Batch of segments for t.
-func (t *Tracker) NewBatch() *Batch { return &Batch{o: &t.o, table: t.table} }
+func (t *Tracker) NewBatch() *Batch {
+	if t.known == nil {
+		t.known = new(whereabouts)
+	}
+	return &Batch{o: &t.o, table: t.table, known: t.known}
+}
 
 // Next is where the next segment goes; it counts once Add is called.
 func (b *Batch) Next() *Segment { return &b.next }
@@ -30,12 +47,28 @@ func (b *Batch) Next() *Segment { return &b.next }
 // Add takes the segment in Next and reports whether the batch is full: then it
 // must be given to the Tracker before Next is called again.
 func (b *Batch) Add() (full bool) {
+	if b.placed > 0 {
+		b.learn()
+	}
 	b.Advance(b.next.Time)
 	a := &b.given[b.n]
 	a.fill(&b.next, b.o, b.table)
 	a.clock = b.now
+	tag := uint32(a.hash >> 32)
+	b.tags[b.n], b.places[b.n] = tag, 0
+	if w := *b.known.of(tag); uint32(w>>32) == tag {
+		b.places[b.n] = uint32(w)
+	}
 	b.n++
 	return b.n == batchLen
+}
+
+// learn remembers what AddBatch found.
+func (b *Batch) learn() {
+	for i, tag := range b.tags[:b.placed] {
+		*b.known.of(tag) = uint64(tag)<<32 | uint64(b.places[i])
+	}
+	b.placed = 0
 }
 
 // Advance is Tracker.Advance at this place of the run.
@@ -45,47 +78,53 @@ func (b *Batch) Advance(now int64) { b.now = max(b.now, now) }
 func (t *Tracker) AddBatch(b *Batch) {
 	for from := 0; from < b.n; from += fetchLen {
 		to := min(from+fetchLen, b.n)
-		t.fetch(b.given[from:to])
+		t.fetch(b.given[from:to], b.places[from:to])
 		for i := from; i < to; i++ {
 			t.Advance(b.given[i].clock)
-			t.add(&b.given[i])
+			b.places[i] = t.add(&b.given[i], b.places[i])
 		}
 	}
 	t.Advance(b.now)
-	b.n = 0
+	b.n, b.placed = 0, b.n
 }
 
-// fetch reads one word of each cache line that these segments will need. The
-// reads do not depend on each other, nor does a branch wait for what is read: so
-// the processor waits for many at a time.
-func (t *Tracker) fetch(given []arrival) {
+// fetch reads one word of each cache line that these segments will need, and
+// presumes where their connections are if nobody did. The reads do not depend on
+// each other, nor does a branch wait for what is read: so the processor waits
+// for many at a time.
+func (t *Tracker) fetch(given []arrival, places []uint32) {
 	if t.used == 0 {
 		return
 	}
-	var at [fetchLen]uint32
 	slots := t.table.slots
 	mask := uint64(len(slots) - 1)
 	sum := uint64(0)
-	for i := range given {
+	for i, n := range places {
+		if n != 0 {
+			c := t.conn(n)
+			sum += c.scope + uint64(c.tail)
+			continue
+		}
 		sum += slots[t.table.home(given[i].hash)]
 		if given[i].rec.flags&(FlagSYN|FlagACK) == FlagSYN {
 			sum += t.streams.fetch(given[i].tuple)
 		}
 	}
-	for i := range given {
+	for i, n := range places {
+		if n != 0 {
+			continue
+		}
 		tag := given[i].hash >> 32
 		p := t.table.home(given[i].hash)
 		for slots[p] != 0 && slots[p]>>32 != tag {
 			p = (p + 1) & mask
 		}
-		at[i] = uint32(slots[p]) // 0, which is no connection's, does no harm
-	}
-	for _, n := range at[:len(given)] {
-		c := t.conn(n)
+		places[i] = uint32(slots[p]) // 0, which is no connection's, does no harm
+		c := t.conn(places[i])
 		sum += c.scope + uint64(c.tail)
 	}
 	if t.logs.used > 0 {
-		for _, n := range at[:len(given)] {
+		for _, n := range places {
 			sum += uint64(t.logs.blocks.at(t.conn(n).tail).next)
 		}
 		sum += t.logs.fetch(len(given))

@@ -42,7 +42,7 @@ func BenchmarkLookUp(b *testing.B) {
 				i = (i + 7919) % n // from one end of the table to the other
 				tuple(&s, i)
 				a.fill(&s, &tr.o, tr.table)
-				if tr.lookup(&a) == 0 {
+				if tr.lookup(&a, 0) == 0 {
 					b.Fatal("not there")
 				}
 			}

@@ -36,8 +36,13 @@ func (t *table) hash(k *FlowKey) uint64 {
 }
 
 // lookup returns the slab index of the newest conn of a segment's key, 0 if
-// there is none.
-func (t *Tracker) lookup(s *arrival) uint32 {
+// there is none. presumed is where it may be, or 0.
+func (t *Tracker) lookup(s *arrival, presumed uint32) uint32 {
+	if presumed != 0 {
+		if c := t.conn(presumed); c.used() && c.is(&s.key) && (c.links == 0 || t.links[c.links].newer == 0) {
+			return presumed
+		}
+	}
 	slots := t.table.slots
 	mask := uint64(len(slots) - 1)
 	tag := s.hash >> 32

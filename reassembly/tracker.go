@@ -59,7 +59,8 @@ type Tracker struct {
 	streams   streams
 	changes   changes
 	fetched   uint64
-	one       arrival // of Add
+	one       arrival      // of Add
+	known     *whereabouts // of batches
 
 	crossing Crossing // of the segment that is being added
 }
@@ -132,19 +133,23 @@ func (a *arrival) quoted() bool { return a.rec.bits&recICMP != 0 }
 func (t *Tracker) Add(s *Segment) {
 	t.Advance(s.Time)
 	t.one.fill(s, &t.o, t.table)
-	t.add(&t.one)
+	t.add(&t.one, 0)
 }
 
-func (t *Tracker) add(s *arrival) {
-	i := t.lookup(s)
-	if i == 0 {
-		if s.quoted() {
-			return // an error about a connection that was not captured
-		}
-		t.log(t.open(s, 0), s, 0, 0)
-		return
+// add takes a segment whose connection is presumed at this place of the slab, or
+// 0. It gives the place that it found, which by now may be that of an earlier
+// incarnation or of none.
+func (t *Tracker) add(s *arrival, presumed uint32) (place uint32) {
+	i := t.lookup(s, presumed)
+	switch {
+	case i != 0:
+		t.route(i, s)
+	case s.quoted(): // an error about a connection that was not captured
+	default:
+		i = t.open(s, 0)
+		t.log(i, s, 0, 0)
 	}
-	t.route(i, s)
+	return i
 }
 
 // open makes a new connection that s begins; old is the incarnation before it,
