@@ -47,10 +47,9 @@ func (c *conn) established() bool {
 
 // dueConn is a connection that is to leave.
 type dueConn struct {
-	at   int64
-	id   uint32
-	i    uint32
-	hash uint64 // of its key
+	at int64
+	id uint32
+	i  uint32
 }
 
 // expire retires what has been silent for too long, oldest expiry first.
@@ -62,7 +61,7 @@ func (t *Tracker) expire() {
 			t.expired = due
 			return
 		}
-		due = due[:0]
+		due = room(due[:0], len(b))
 		for n, i := range b {
 			if n%fetchLen == 0 {
 				for _, i := range b[n:min(n+fetchLen, len(b))] {
@@ -99,14 +98,15 @@ func oldestFirst(due []dueConn) {
 
 // retireAll retires connections in their order.
 func (t *Tracker) retireAll(due []dueConn, how func(*dueConn) (at int64, why string)) {
+	var hashes [fetchLen]uint64
 	for some := range slices.Chunk(due, fetchLen) {
 		for k := range some {
-			some[k].hash = t.hashOf(some[k].i)
-			t.fetched += t.table.slots[t.table.home(some[k].hash)] // as fetch does
+			hashes[k] = t.hashOf(some[k].i)
+			t.fetched += t.table.slots[t.table.home(hashes[k])] // as fetch does
 		}
 		for k := range some {
 			at, why := how(&some[k])
-			t.retire(some[k].i, some[k].hash, at, why)
+			t.retire(some[k].i, hashes[k], at, why)
 		}
 	}
 }

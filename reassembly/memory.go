@@ -88,3 +88,13 @@ func newMemory(t *Tracker) *memory {
 	runtime.AddCleanup(t, (*memory).free, m)
 	return m
 }
+
+// room makes room in s for n more, twice as much as there was: append adds a
+// quarter to a large slice, so that one that grows to a million leaves five times
+// its memory to the collector.
+func room[T any](s []T, n int) []T {
+	if cap(s)-len(s) >= n {
+		return s
+	}
+	return slices.Grow(s, max(n, cap(s)))
+}

@@ -148,7 +148,7 @@ func (w *wheel) add(i uint32, at int64) int64 {
 			w.spare = w.spare[:n-1]
 		}
 	}
-	w.buckets[sec] = append(b, i)
+	w.buckets[sec] = append(room(b, 1), i)
 	return sec
 }
 

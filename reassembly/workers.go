@@ -164,20 +164,20 @@ func (w *workers) send(t *Tracker) {
 
 // reclaim gives back what a job's connections held.
 func (j *job) reclaim(t *Tracker) {
-	t.logs.free = append(t.logs.free, j.freed...)
-	j.freed = j.freed[:0]
-	for i := range j.list {
-		r := &j.list[i]
-		if r.place == 0 || t.over {
-			continue
-		}
-		t.free = append(t.free, r.place)
-		if r.rare != nil {
-			t.freeLong(r.rare.links.long)
+	if !t.over {
+		t.logs.free = append(room(t.logs.free, len(j.freed)), j.freed...)
+		t.free = room(t.free, len(j.list))
+		for i := range j.list {
+			if r := &j.list[i]; r.place != 0 {
+				t.free = append(t.free, r.place)
+				if r.rare != nil {
+					t.freeLong(r.rare.links.long)
+				}
+			}
 		}
 	}
 	clear(j.list)
-	j.list, j.bytes = j.list[:0], 0
+	j.list, j.freed, j.bytes = j.list[:0], j.freed[:0], 0
 }
 
 // close waits until all is emitted.
