@@ -229,6 +229,35 @@ func (k *cleanTalk) make() []reassembly.Segment {
 	return k.out
 }
 
+// TestCleanLong tells clean connections of hundreds of segments from the whole
+// of their logs, of which a machine would have forgotten the most.
+func TestCleanLong(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 512))
+	var total share
+	for n := 100; n < 1800; n += 100 {
+		k := newCleanTalk(r)
+		k.send(0, fSYN, 0)
+		k.send(1, fSYN|fACK, 0)
+		k.send(0, fACK, 0)
+		for len(k.out) < n {
+			x := r.IntN(2)
+			k.send(x, fACK|fPSH, 1+uint32(r.IntN(1460)))
+			k.send(1-x, fACK, 0)
+		}
+		k.send(1, fFIN|fACK, 0)
+		k.send(0, fFIN|fACK, 0)
+		k.send(1, fACK, 0)
+		packet := uint64(0)
+		bothWays(t, &total, "a long one", func(tr *reassembly.Tracker) {
+			feedTalk(tr, k.out, 0, &packet)
+			tr.Close()
+		})
+	}
+	if total.clean < total.told*9/10 {
+		t.Errorf("only %v", total)
+	}
+}
+
 // cleanMutations change one thing in segment i.
 var cleanMutations = map[string]func(s []reassembly.Segment, i int) []reassembly.Segment{}
 

@@ -26,6 +26,19 @@ func newLong() *long {
 	return g
 }
 
+// longFrom is how many packets make a connection long, always such a number that
+// a machine then forgets something. Until the fourth time its log takes no more
+// memory than its machine would, and if nothing is odd in it the clean path tells
+// all of it. But who tells connections again and again, or in several passes,
+// goes through all of a log each time.
+func (t *Tracker) longFrom() uint32 {
+	n := 2 * t.o.LogLimit
+	if !t.o.Live && t.teller.crossings == nil {
+		n += 3 * t.o.forgets()
+	}
+	return uint32(n)
+}
+
 // longOf is the machine of a long connection, nil of any other.
 func (t *Tracker) longOf(c *conn) *long { return t.long[t.links[c.links].long] }
 

@@ -35,7 +35,7 @@ func longTalk(seed uint64) []Segment {
 		sent[port] = 1
 		k.open(uint16(port))
 	}
-	data(4000)
+	data(8000)
 	for port := range uint16(ports) {
 		switch port % 4 {
 		case 0: // used again behind a close
@@ -84,7 +84,7 @@ func TestLongWithWorkers(t *testing.T) {
 		want := lives(Options{}, segments, end)
 		long := 0
 		for _, l := range want {
-			if l.Packets > 2*DefaultLogLimit {
+			if l.Packets > uint64(NewTracker(Options{}).longFrom()) {
 				long++
 			}
 		}

@@ -369,7 +369,7 @@ func (m *machine) trim() {
 	if len(m.recs) < 2*m.o.LogLimit {
 		return
 	}
-	n := len(m.recs) - 2*m.o.LogLimit + m.o.forgets()
+	n := ((len(m.recs)-2*m.o.LogLimit)/m.o.forgets() + 1) * m.o.forgets()
 	// Build the base by applying the recs to go with their marks as they stand.
 	saved := m.e
 	for x := range 2 {

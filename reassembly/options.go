@@ -27,8 +27,10 @@ type Options struct {
 
 	// LogLimit is how many segments of one connection are remembered, at least
 	// 256 (the default). Beyond it the oldest are folded away: what they did
-	// stands, but can be judged no more, and Case.Segments starts later. A
-	// ladder of one connection wants more, memory for many wants the default.
+	// stands, but can be judged no more, and Case.Segments starts later. Where
+	// nothing is odd, a connection of up to seven times as many is told from
+	// all of them, if not Live. A ladder of one connection wants more, memory
+	// for many wants the default.
 	LogLimit int
 
 	// KeyVLAN makes the VLAN part of the flow key; NoKeyTunnel leaves the

@@ -55,16 +55,22 @@ func (t *teller) gather(c *conn, logs logView) {
 	t.scratch, t.bytes = logs.unpack(c, t.scratch[:0], &t.opts, t.bytes)
 }
 
-// feed works the log that was gathered of c into a machine.
+// feed works the log that was gathered of c into a machine. It remembers all of
+// it as long as nothing is in doubt: from then on as much as that of a long
+// connection, for each doubt may send it through all that it remembers.
 func (t *teller) feed(m *machine, c *conn) {
 	if t.crossings != nil {
 		t.feedCrossed(m, c)
 		return
 	}
 	t.begin(m, c)
-	m.mirrored = isMirrored(t.scratch)
+	m.mirrored = isMirrored(t.scratch[:min(len(t.scratch), 2*t.o.LogLimit)])
+	sure := true
 	for i := range t.scratch {
 		m.add(&t.scratch[i])
+		if sure = sure && m.doubts == 0 && m.marks[len(m.marks)-1].kind == fresh; !sure {
+			m.trim()
+		}
 	}
 }
 

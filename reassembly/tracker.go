@@ -238,7 +238,7 @@ func (t *Tracker) log(i uint32, s *arrival, x int, extra uint8) {
 		t.note(i, s)
 	}
 	switch {
-	case g == nil && (int(c.packets) >= 2*t.o.LogLimit || c.logged >= mostLogged): // a machine forgets something now
+	case g == nil && (c.packets >= t.longFrom() || c.logged >= mostLogged):
 		t.lengthen(i, c)
 	case g != nil && (g.room <= 0 || c.logged >= mostLogged):
 		if g.room <= 0 {
