@@ -109,7 +109,7 @@ func (m *machine) blockedAt(i int32, x int) bool {
 			return false
 		}
 	} else if c.hadEnd && f.hadAck && seqnum.LessEq(m.recs[first].seq, c.prevEnd) && seqnum.LessEq(c.prevEnd, f.prevAck) &&
-		(m.wasIdle(s.rec, first, x) || m.recs[first].len == 0 && m.paused(first, i, x)) {
+		(m.wasIdle(s.rec, first, x) || m.recs[first].len == 0 && m.acked(c.prevEnd, s.rec, x) && m.paused(first, i, x)) {
 		return false
 	}
 	for j := s.rec; j < i; j++ {
@@ -120,6 +120,17 @@ func (m *machine) blockedAt(i int32, x int) bool {
 		}
 	}
 	return true
+}
+
+// acked: before segment i, what side x had sent below end was acknowledged to it
+// by something that is not known to be lost.
+func (m *machine) acked(end uint32, i int32, x int) bool {
+	for j := i - 1; j >= 0; j-- {
+		if m.own(j, 1-x) && m.acks(j, end) && m.marks[j].recv != notReceived {
+			return true
+		}
+	}
+	return false
 }
 
 // firstCover is side x's first segment after the FIN that acknowledges it; i if

@@ -162,9 +162,12 @@ func (m *machine) unmissAcked(i int32, x int) bool {
 // mayAckFIN: the last byte that segment i acknowledges may have been a FIN: the
 // capture has neither the start of the peer's numbers nor that byte.
 func (m *machine) mayAckFIN(i int32, x int) bool {
-	if m.snd[1-x].hasISS {
-		return false
-	}
+	return !m.snd[1-x].hasISS && m.lastAckedUnseen(i, x)
+}
+
+// lastAckedUnseen: no segment that the tap saw carries the last byte that segment
+// i acknowledges.
+func (m *machine) lastAckedUnseen(i int32, x int) bool {
 	ack := m.recs[i].ack
 	for j := range i {
 		if o := &m.recs[j]; m.own(j, 1-x) && o.flags&FlagRST == 0 && seqnum.Less(o.seq, ack) && seqnum.LessEq(ack, o.seq+o.len) {
@@ -198,8 +201,8 @@ func (m *machine) arriveMissedFIN(i int32, x int) {
 // confirmInferredFIN: a FIN that was only inferred before is now seen (rule 6).
 func (m *machine) confirmInferredFIN(i int32, x int) {
 	e, r, p := &m.e[x], &m.recs[i], &m.snd[1-x]
-	if p.hasFIN && m.acks(i, p.fin+1) || !p.hasISS {
-		return // it may have been sent first when the peer's FIN had come: a copy of that drew the ACK
+	if p.hasFIN && m.acks(i, p.fin+1) || !p.hasISS || r.ack != p.iss+1 && m.lastAckedUnseen(i, x) {
+		return // it may have been sent first when the peer's FIN had come, seen or not: a copy of that drew the ACK
 	}
 	for j := range e.steps {
 		st := &e.steps[j]

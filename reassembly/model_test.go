@@ -147,6 +147,8 @@ var regressions = []struct {
 	{1882629405351271, false, "an echo of the ACK's tick was that of an ACK that the capture missed, without IP-IDs"},
 	{1882629403689468, false, "a copy was lost before the tap, whose time-out left one segment to be out"},
 	{1882614313091607, false, "a FIN guessed in one direction"},
+	{1882643196076895, false, "a FIN inferred is seen as a copy; the last byte that it acknowledges, which nothing shows, was the peer's FIN"},
+	{1882643196958046, false, "a sender that waited for its time-out, the ACK before the peer's FIN having been lost, was not idle"},
 }
 
 // runCase simulates, tracks twice and judges one case.
