@@ -294,6 +294,9 @@ func (m *machine) receive(i int32, y int) {
 		m.receiveSYNACK(i, y)
 	case r.flags&FlagSYN != 0:
 		m.receiveSYN(i, y)
+	case m.e[y].state == tcpstate.SynSent:
+		// RFC 9293 section 3.10.7.3: dropped. If it came after the SYN-ACK all the
+		// same, its receiver's ACK will tell.
 	default:
 		m.receiveACK(i, y)
 		m.receiveData(i, y)

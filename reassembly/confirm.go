@@ -392,10 +392,11 @@ func (m *machine) mayBeClosing(i int32, x int, s *mstep) bool {
 
 // provesTimeWait: it answers a later copy of the peer's FIN, having answered
 // the first before. The ACK of the first FIN proves nothing: a host whose
-// TIME-WAIT table is full sends it too.
+// TIME-WAIT table is full sends it too. Nor is it in TIME-WAIT if its own FIN was
+// only a byte that the tap did not see.
 func (m *machine) provesTimeWait(i int32, x int, s *mstep, k *mark) bool {
 	r, p := &m.recs[i], &m.snd[1-x]
-	if !r.pureACK() || !p.hasFIN || !k.hadAck || !seqnum.LessEq(p.fin+1, k.prevAck) || r.ack != p.fin+1 || m.mayBeClosing(i, x, s) {
+	if !r.pureACK() || m.snd[x].finGuessed || !p.hasFIN || !k.hadAck || !seqnum.LessEq(p.fin+1, k.prevAck) || r.ack != p.fin+1 || m.mayBeClosing(i, x, s) {
 		return false
 	}
 	for j := i - 1; j > s.rec && j >= 0; j-- {

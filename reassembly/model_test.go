@@ -148,6 +148,9 @@ var regressions = []struct {
 	{1882629403689468, false, "a copy was lost before the tap, whose time-out left one segment to be out"},
 	{1882614313091607, false, "a FIN guessed in one direction"},
 	{1882643196076895, false, "a FIN inferred is seen as a copy; the last byte that it acknowledges, which nothing shows, was the peer's FIN"},
+	{1882629582149371, true, "whose FIN was only guessed answers in CLOSE-WAIT as in TIME-WAIT"},
+	{1882629581560055, true, "a SYN that all of its connection overtook but its start, and the FIN of the peer"},
+	{1882629581679727, true, "a FIN that overtook the SYN-ACK came after it all the same"},
 	{1882643196958046, false, "a sender that waited for its time-out, the ACK before the peer's FIN having been lost, was not idle"},
 }
 
