@@ -48,7 +48,7 @@ func (b *Batch) Next() *Segment { return &b.next }
 // must be given to the Tracker before Next is called again.
 func (b *Batch) Add() (full bool) {
 	if b.placed > 0 {
-		b.learn()
+		b.Learn()
 	}
 	b.Advance(b.next.Time)
 	a := &b.given[b.n]
@@ -63,8 +63,10 @@ func (b *Batch) Add() (full bool) {
 	return b.n == batchLen
 }
 
-// learn remembers what AddBatch found.
-func (b *Batch) learn() {
+// Learn remembers what AddBatch found, for all batches of the Tracker: whoever
+// fills them and has several back learns from all before filling one. Add sees to
+// it otherwise.
+func (b *Batch) Learn() {
 	for i, tag := range b.tags[:b.placed] {
 		*b.known.of(tag) = uint64(tag)<<32 | uint64(b.places[i])
 	}

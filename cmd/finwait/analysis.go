@@ -177,33 +177,38 @@ func (a *analysis) batches(t *reassembly.Tracker, failed func() error) error {
 		t.Close()
 		return failed()
 	}
-	full, empty := make(chan *reassembly.Batch, batchesAhead), make(chan *reassembly.Batch, batchesAhead)
-	for range batchesAhead {
-		empty <- t.NewBatch()
+	full, empty := make(chan *reassembly.Batch, batchesAhead), make(chan []*reassembly.Batch, batchesAhead)
+	done := make([]*reassembly.Batch, batchesAhead)
+	for i := range done {
+		done[i] = t.NewBatch()
 	}
+	empty <- done
+	done = nil
 	var unread error
 	go func() {
 		defer close(full)
-		for b := range empty {
-			more, err := a.fill(b)
-			full <- b
-			if !more {
-				unread = err
-				return
+		for some := range empty {
+			for _, b := range some {
+				b.Learn()
+			}
+			for _, b := range some {
+				more, err := a.fill(b)
+				full <- b
+				if !more {
+					unread = err
+					return
+				}
 			}
 		}
 	}()
-	done := make([]*reassembly.Batch, 0, batchesAhead)
 	for b := range full {
 		if failed() != nil {
 			break
 		}
 		t.AddBatch(b)
 		if done = append(done, b); len(done) >= batchesAhead/2 || len(full) == 0 {
-			for _, b := range done { // to wake the reader for one costs as much as for several
-				empty <- b
-			}
-			done = done[:0]
+			empty <- done // to wake the reader for one costs as much as for several
+			done = nil
 		}
 	}
 	close(empty)
