@@ -73,13 +73,33 @@ func (m *machine) provesCloseWait(i int32, x int) bool {
 	if s := &m.snd[x]; !s.hasISS && (!s.dataSent || k.hadEnd && seqnum.Less(s.dataEnd, k.prevEnd)) {
 		return false // its own FIN may have come before the capture
 	}
-	if s := &m.snd[x]; k.hadEnd && seqnum.Less(k.prevEnd, r.seq) || seqnum.Less(s.contig, s.end) || m.missedBefore(i, x) {
+	if s := &m.snd[x]; k.hadEnd && seqnum.Less(k.prevEnd, r.seq) || seqnum.Less(s.contig, s.end) || m.missedBefore(i, x) || m.startMissed(i, x) {
 		return false // something of it was missed: perhaps its own FIN
 	}
 	if s := &m.snd[x]; s.hasFIN && (s.finRec != i || !m.nextID(i, x) || k.hadEnd && k.prevEnd != r.seq) {
 		return false // it may have been in FIN-WAIT-1, as after its FIN every segment may
 	}
 	return !m.blockedAt(i, x)
+}
+
+// startMissed: side x's SYN came late, and by segment i nothing was seen that
+// stands just behind it: so its first segments came before the capture.
+func (m *machine) startMissed(i int32, x int) bool {
+	s := &m.snd[x]
+	if !s.hasISS || m.dropped > 0 {
+		return false
+	}
+	late := false
+	for j := range i + 1 {
+		switch r := &m.recs[j]; {
+		case !m.own(j, x) || r.flags&FlagRST != 0:
+		case r.flags&FlagSYN != 0 && !late, r.flags&FlagSYN == 0 && r.seq-s.iss-1 <= m.synData(x):
+			return false
+		default:
+			late = true
+		}
+	}
+	return true
 }
 
 // missedBefore: an earlier segment showed that a FIN of side x was missed.

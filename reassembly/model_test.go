@@ -151,6 +151,8 @@ var regressions = []struct {
 	{1882629582149371, true, "whose FIN was only guessed answers in CLOSE-WAIT as in TIME-WAIT"},
 	{1882629581560055, true, "a SYN that all of its connection overtook but its start, and the FIN of the peer"},
 	{1882629581679727, true, "a FIN that overtook the SYN-ACK came after it all the same"},
+	{1882656754865599, true, "a copy of the SYN came late; the FIN just behind it was sent before the capture"},
+	{1882656755073999, true, "a refusal that was held up is no abort, although the SYN that it refused was not seen"},
 	{1882643196958046, false, "a sender that waited for its time-out, the ACK before the peer's FIN having been lost, was not idle"},
 }
 

@@ -28,7 +28,11 @@ func (m *machine) sendRST(i int32, x int) {
 		if e.state == tcpstate.TimeWait {
 			return // a TIME-WAIT socket sends none; a middlebox may
 		}
-		m.event(x, tcpstate.SendRST, i, "send RST", Observed)
+		proof := Observed
+		if r.seq == 0 && m.otherNumbers(i) && !m.snd[1-x].hasISS {
+			proof = Presumed // as refusedSYN, for all that is known
+		}
+		m.event(x, tcpstate.SendRST, i, "send RST", proof)
 		return
 	}
 	if m.refusesOldACK(i, x) {
@@ -54,8 +58,14 @@ func (m *machine) sendRST(i int32, x int) {
 // SYN, and its sender has sent segments of other numbers since (RFC 9293 section
 // 3.10.7.1; an abort's reset has SEQ = SND.NXT).
 func (m *machine) refusedSYN(i int32, x int) bool {
-	r, k, p := &m.recs[i], &m.marks[i], &m.snd[1-x]
-	return r.seq == 0 && k.hadEnd && k.prevEnd != 0 && p.hasISS && r.ack == p.iss+1+m.synData(1-x)
+	r, p := &m.recs[i], &m.snd[1-x]
+	return r.seq == 0 && m.otherNumbers(i) && p.hasISS && r.ack == p.iss+1+m.synData(1-x)
+}
+
+// otherNumbers: segment i does not begin where its sender's last one ended.
+func (m *machine) otherNumbers(i int32) bool {
+	k := &m.marks[i]
+	return k.hadEnd && k.prevEnd != m.recs[i].seq
 }
 
 func (m *machine) confirmClosed(i int32, x int) {
