@@ -171,6 +171,9 @@ func (m *machine) wasIdle(fin, first int32, x int) bool {
 	if m.snd[x].hasISS && m.dropped == 0 && m.sentOnce(first, x) && m.fewOut(fin, first, x) {
 		return true
 	}
+	if m.mayBeCopy(first, x) {
+		return false
+	}
 	end, wait := m.marks[first].prevEnd, int64(0)
 	if m.nextID(first, x) { // else what was sent again may have been lost before the tap
 		wait = m.againWithin(fin, end, x)
@@ -185,6 +188,21 @@ func (m *machine) wasIdle(fin, first int32, x int) bool {
 		}
 	}
 	return false
+}
+
+// mayBeCopy: segment i has data that side x may have sent before, which was lost
+// before the tap: it was silent for as long as a time-out takes, and no IP-ID
+// tells that nothing is missing.
+func (m *machine) mayBeCopy(i int32, x int) bool {
+	if m.recs[i].len == 0 || m.marks[i].idStep == 1 {
+		return false
+	}
+	for j := i - 1; j >= 0; j-- {
+		if m.own(j, x) {
+			return m.recs[i].at-m.recs[j].at >= leastRTO
+		}
+	}
+	return true
 }
 
 // bringsACK: whoever has the bytes of segment j has its ACK as well. That of a copy
