@@ -154,6 +154,7 @@ var regressions = []struct {
 	{1882656754865599, true, "a copy of the SYN came late; the FIN just behind it was sent before the capture"},
 	{1882656755073999, true, "a refusal that was held up is no abort, although the SYN that it refused was not seen"},
 	{1882657548653922, true, "data that was lost before the tap was under way when the FIN came: what is seen of it is a copy"},
+	{1882658482028818, true, "a FIN that was acknowledged before the SYN-ACK passed the tap came behind that"},
 	{1882643196958046, false, "a sender that waited for its time-out, the ACK before the peer's FIN having been lost, was not idle"},
 }
 
