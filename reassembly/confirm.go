@@ -343,11 +343,15 @@ func (m *machine) echoesLater(i, a int32) bool {
 // echoesFrom: the echo of segment i is that of segment a of its peer, or of one of
 // the same tick that acknowledges all below end as well (rule 23): none that does
 // not passed the tap since, nor did the capture miss one just before a: without
-// IP-IDs one may always be missing where a acknowledges more than one segment.
+// IP-IDs one may always be missing where a acknowledges more than one segment. A
+// D-SACK (RFC 2883) was drawn by a copy, and so may its echo be.
 func (m *machine) echoesFrom(i, a int32, end uint32) bool {
 	r, o, k := &m.recs[i], &m.recs[a], &m.marks[a]
 	if r.bits&o.bits&recTS == 0 || r.flags&FlagACK == 0 || r.tsecr != o.tsval || !m.plausibleEcho(r) || !k.tsNew ||
 		k.idStep > 1 || k.idStep == 0 && m.newlyAcked(a, end) > 1 {
+		return false
+	}
+	if _, ok := r.dsack(); ok {
 		return false
 	}
 	for j := a + 1; j < i; j++ {

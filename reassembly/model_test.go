@@ -155,6 +155,7 @@ var regressions = []struct {
 	{1882656755073999, true, "a refusal that was held up is no abort, although the SYN that it refused was not seen"},
 	{1882657548653922, true, "data that was lost before the tap was under way when the FIN came: what is seen of it is a copy"},
 	{1882658482028818, true, "a FIN that was acknowledged before the SYN-ACK passed the tap came behind that"},
+	{1882660687119577, true, "a copy that the capture missed drew the ACK that echoes its tick, as its D-SACK says"},
 	{1882643196958046, false, "a sender that waited for its time-out, the ACK before the peer's FIN having been lost, was not idle"},
 }
 
