@@ -294,9 +294,6 @@ func (m *machine) receive(i int32, y int) {
 		m.receiveSYNACK(i, y)
 	case r.flags&FlagSYN != 0:
 		m.receiveSYN(i, y)
-	case m.e[y].state == tcpstate.SynSent:
-		// RFC 9293 section 3.10.7.3: dropped. If it came after the SYN-ACK all the
-		// same, its receiver's ACK will tell.
 	default:
 		m.receiveACK(i, y)
 		m.receiveData(i, y)
@@ -326,10 +323,6 @@ func (m *machine) receiveSYNACK(i int32, y int) {
 			e.rcvNxt, e.hasRcv = r.end(), true
 		}
 		m.event(y, tcpstate.ReceiveSYNACK, i, "receive SYN-ACK", Presumed)
-		if e.finDone { // it acknowledged a FIN before: that did not come before this one
-			e.finDone = false
-			m.finArrives(m.lastFIN(i, 1-y), y, Presumed)
-		}
 	}
 }
 
@@ -366,10 +359,12 @@ func (m *machine) receiveData(i int32, y int) {
 	m.finArrives(i, y, Presumed)
 }
 
-// finArrives counts the peer's FIN once all before it has come.
+// finArrives counts the peer's FIN once all before it has come. In SYN-SENT it is
+// dropped (RFC 9293 section 3.10.7.3): if it came after the SYN-ACK all the same,
+// its receiver's ACK will tell.
 func (m *machine) finArrives(i int32, y int, proof Evidence) {
 	e := &m.e[y]
-	if e.finDone || !e.sawFIN || !seqnum.Less(e.peerFIN, e.rcvNxt) {
+	if e.finDone || e.state == tcpstate.SynSent || !e.sawFIN || !seqnum.Less(e.peerFIN, e.rcvNxt) {
 		return
 	}
 	e.finDone = true
@@ -378,4 +373,36 @@ func (m *machine) finArrives(i int32, y int, proof Evidence) {
 		s.what = "before the capture"
 	}
 	m.event(y, tcpstate.ReceiveFIN, i, "receive FIN", proof)
+}
+
+// impliedReceipt: side x acknowledges more than the tap saw it receive: it had
+// it all the same. A FIN among it is dated to its latest copy (rule 6, 16).
+func (m *machine) impliedReceipt(i int32, x int) {
+	r, e, p := &m.recs[i], &m.e[x], &m.snd[1-x]
+	if !e.hasRcv {
+		e.rcvNxt, e.hasRcv = r.ack, true
+	} else {
+		if !seqnum.Less(e.rcvNxt, r.ack) || p.hasEnd && int32(r.ack-p.end) > 1 && p.contig == p.end && m.snd[x].hasISS && p.hasISS {
+			return // an ACK of what was never sent proves nothing
+		}
+		e.rcvNxt, e.holes = join(e.rcvNxt, e.holes, e.rcvNxt, r.ack)
+	}
+	if !p.hasFIN || e.finDone || !seqnum.Less(p.fin, e.rcvNxt) {
+		return
+	}
+	e.peerFIN, e.sawFIN = p.fin, true
+	at := int32(-1)
+	for j := i - 1; j >= 0; j-- {
+		if o := &m.recs[j]; m.own(j, 1-x) && m.closes(j) && o.flags&FlagRST == 0 {
+			at = j
+			if m.marks[j].recv != notReceived {
+				break
+			}
+		}
+	}
+	m.finArrives(at, x, Presumed)
+	if s := e.last(); at < 0 && s != nil && s.rec < 0 && s.at == 0 && s.ev == Presumed {
+		s.inferred = r.pkt
+	}
+	m.confirm(i, x)
 }

@@ -5,7 +5,7 @@ import (
 	"github.com/finwait/finwait/reassembly/tcpstate"
 )
 
-// This file: FINs that the tap did not see, or not in time (rule 6).
+// This file: FINs that the tap did not see (rule 6).
 
 // missFIN: side x's first segment that covers the peer's FIN begins one past
 // its known end: a FIN of its own was missed (rule 6). Data at that place later
@@ -157,45 +157,6 @@ func (m *machine) unmissAcked(i int32, x int) bool {
 		}
 	}
 	return false
-}
-
-// impliedReceipt: side x acknowledges more than the tap saw it receive: it had
-// it all the same. A FIN among it is dated to its latest copy (rule 6, 16).
-func (m *machine) impliedReceipt(i int32, x int) {
-	r, e, p := &m.recs[i], &m.e[x], &m.snd[1-x]
-	if !e.hasRcv {
-		e.rcvNxt, e.hasRcv = r.ack, true
-	} else {
-		if !seqnum.Less(e.rcvNxt, r.ack) || p.hasEnd && int32(r.ack-p.end) > 1 && p.contig == p.end && m.snd[x].hasISS && p.hasISS {
-			return // an ACK of what was never sent proves nothing
-		}
-		e.rcvNxt, e.holes = join(e.rcvNxt, e.holes, e.rcvNxt, r.ack)
-	}
-	if !p.hasFIN || e.finDone || !seqnum.Less(p.fin, e.rcvNxt) {
-		return
-	}
-	e.peerFIN, e.sawFIN = p.fin, true
-	at := m.lastFIN(i, 1-x)
-	m.finArrives(at, x, Presumed)
-	if s := e.last(); at < 0 && s != nil && s.rec < 0 && s.at == 0 && s.ev == Presumed {
-		s.inferred = r.pkt
-	}
-	m.confirm(i, x)
-}
-
-// lastFIN is the latest copy of side x's FIN before segment i that was received,
-// or else the first of them; -1 if there was none.
-func (m *machine) lastFIN(i int32, x int) int32 {
-	at := int32(-1)
-	for j := i - 1; j >= 0; j-- {
-		if m.own(j, x) && m.closes(j) && m.recs[j].flags&FlagRST == 0 {
-			at = j
-			if m.marks[j].recv != notReceived {
-				break
-			}
-		}
-	}
-	return at
 }
 
 // mayAckFIN: the last byte that segment i acknowledges may have been a FIN: the
