@@ -21,7 +21,6 @@ type Batch struct {
 	placed int   // segments that AddBatch took, whose places the batch has
 	now    int64 // the clock after the last frame
 	next   Segment
-	tags   [batchLen]uint32 // of the segments' hashes
 	places [batchLen]uint32 // of their connections in the slab: presumed before AddBatch, known after it
 	given  [batchLen]arrival
 }
@@ -31,7 +30,7 @@ type Batch struct {
 // the Tracker need not search what another processor has time to look up.
 type whereabouts [1 << 16]uint64 // tag<<32 | place
 
-func (w *whereabouts) of(tag uint32) *uint64 { return &w[tag%uint32(len(w))] }
+func (w *whereabouts) of(hash uint64) *uint64 { return &w[hash>>32%uint64(len(w))] }
 
 // NewBatch makes an empty Batch of segments for t.
 func (t *Tracker) NewBatch() *Batch {
@@ -54,9 +53,8 @@ func (b *Batch) Add() (full bool) {
 	a := &b.given[b.n]
 	a.fill(&b.next, b.o, b.table)
 	a.clock = b.now
-	tag := uint32(a.hash >> 32)
-	b.tags[b.n], b.places[b.n] = tag, 0
-	if w := *b.known.of(tag); uint32(w>>32) == tag {
+	b.places[b.n] = 0
+	if w := *b.known.of(a.hash); w>>32 == a.hash>>32 {
 		b.places[b.n] = uint32(w)
 	}
 	b.n++
@@ -67,8 +65,9 @@ func (b *Batch) Add() (full bool) {
 // fills them and has several back learns from all before filling one. Add sees to
 // it otherwise.
 func (b *Batch) Learn() {
-	for i, tag := range b.tags[:b.placed] {
-		*b.known.of(tag) = uint64(tag)<<32 | uint64(b.places[i])
+	for i, place := range b.places[:b.placed] {
+		h := b.given[i].hash
+		*b.known.of(h) = h>>32<<32 | uint64(place)
 	}
 	b.placed = 0
 }

@@ -50,22 +50,22 @@ func (m *machine) nextSYN(i int32, x int) int32 {
 // what stands just above that SYN: then it may be the SYN of this one, which all
 // else overtook.
 func (m *machine) endByNext(x int, cause, proof int32, what string) {
-	e, s := &m.e[x], &m.snd[x]
-	known := s.hasEnd && (s.hasISS || seqnum.Size(m.recs[proof].seq+1, s.end) >= 1<<16)
+	e, of := &m.e[x], &m.snd[x]
+	known := of.hasEnd && (of.hasISS || seqnum.Size(m.recs[proof].seq+1, of.end) >= 1<<16)
 	if e.state == tcpstate.TimeWait {
 		m.expireTimeWait(x, m.recs[cause].at)
 	}
 	if e.state == tcpstate.Closed {
-		if st := e.last(); known && st.ev.open() {
-			st.ev = Confirmed
-			st.proofs = append(st.proofs, m.recs[proof].pkt)
+		if s := e.last(); known && s.ev.open() {
+			s.ev = Confirmed
+			s.proofs = append(s.proofs, m.recs[proof].pkt)
 		}
 		return
 	}
-	st := m.step(x, tcpstate.Closed, cause, what, Presumed)
-	if known && st.rec >= 0 && m.recs[proof].flags&FlagSYN != 0 {
-		st.ev = Confirmed
-		st.proofs = append(st.proofs, m.recs[proof].pkt)
+	s := m.step(x, tcpstate.Closed, cause, what, Presumed)
+	if known && s.rec >= 0 && m.recs[proof].flags&FlagSYN != 0 {
+		s.ev = Confirmed
+		s.proofs = append(s.proofs, m.recs[proof].pkt)
 	}
 }
 
